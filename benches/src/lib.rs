@@ -1,0 +1,1 @@
+//! Benches of Sockeye side by side with its peers.
