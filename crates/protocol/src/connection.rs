@@ -1,0 +1,330 @@
+//! The connection: joins reading, closing and keepalive.
+
+mod sending;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::close::{CloseCode, CloseReason, Closed, Initiator};
+pub use crate::closing::Transport;
+use crate::closing::{Closing, State};
+use crate::config::Config;
+use crate::error::{ProtocolError, TimedOut};
+use crate::event::Event;
+use crate::frame::{MaskKeys, Opcode};
+use crate::keepalive::{Due, Keepalive};
+use crate::message::MessageReader;
+use crate::outbox::Outbox;
+use crate::role::Role;
+use crate::time::{Instant, Timer};
+
+/// What a connection needs from its driver to say something.
+#[expect(missing_debug_implementations, reason = "a source of keys is not for printing")]
+pub struct Output<'o> {
+    /// Where to append what is to be sent.
+    pub outbox: &'o mut Outbox,
+    /// Where a client gets its masking keys; a server passes [`Unmasked`](crate::Unmasked).
+    pub mask_keys: &'o mut dyn MaskKeys,
+    /// The time.
+    pub now: Instant,
+}
+
+/// One WebSocket connection after its opening handshake, for either role (RFC 6455).
+///
+/// It owns the protocol's state, never the transport's bytes and never the clock.
+///
+/// # The contract
+///
+/// 1. *What happened* is told with [`receive`](Self::receive) (or
+///    [`input_buffer`](Self::input_buffer) and [`received`](Self::received)),
+///    [`receive_eof`](Self::receive_eof) and [`handle_timeout`](Self::handle_timeout).
+/// 2. *What is wanted* is said with the `send_*` methods and [`close`](Self::close).
+/// 3. After any of these, write what is in the outbox when it suits you, in as many pieces as you
+///    like.
+/// 4. After any of these, [`poll_timeout`](Self::poll_timeout) says when `handle_timeout` is due,
+///    and [`transport`](Self::transport) what to do with the transport once the outbox is empty.
+///
+/// `receive` takes all the bytes that it is lent, one event per call, and returns `None` when they
+/// are used up. The buffer is free again once the events are dropped, so one buffer can serve a
+/// whole event loop, and an idle connection holds none.
+///
+/// Backpressure acts between two calls of `receive`: a driver whose queue is full, or whose outbox
+/// is above [`Config::outbox_high_mark`], keeps the bytes that are left in its input and goes on
+/// from there later.
+///
+/// # Errors
+///
+/// After a [`ProtocolError`] or [`TimedOut`] the connection has failed: the Close frame that tells
+/// the peer why is in the outbox already, [`closed`](Self::closed) tells the caller, and
+/// everything that comes is discarded. Go on writing and obeying `transport`. After a
+/// [`SendError`](crate::SendError) nothing has changed.
+///
+/// # Panics
+///
+/// No input from the peer makes a method panic.
+#[derive(Debug)]
+pub struct Connection {
+    config: Arc<Config>,
+    reader: MessageReader,
+    closing: Closing,
+    keepalive: Keepalive,
+    /// When the message in progress must have ended.
+    message_deadline: Option<Instant>,
+    /// When the closing handshake, or the discarding after it, must have ended.
+    close_deadline: Option<Instant>,
+    /// The newest ping that was not answered because the outbox was above its mark.
+    pending_pong: Option<Box<[u8]>>,
+    role: Role,
+}
+
+/// Receiving: what the peer sent.
+impl Connection {
+    /// A connection whose opening handshake is complete.
+    #[must_use]
+    pub fn new(role: Role, config: Arc<Config>, now: Instant) -> Self {
+        Self {
+            reader: MessageReader::new(role, &config),
+            closing: Closing::new(),
+            keepalive: Keepalive::new(now),
+            message_deadline: None,
+            close_deadline: None,
+            pending_pong: None,
+            role,
+            config,
+        }
+    }
+
+    /// Takes bytes from the beginning of `input`, up to the end of the next message or control
+    /// frame, and returns that; returns `None` when all of `input` was taken.
+    ///
+    /// Pongs and the answer to a Close frame are put into the outbox. The event borrows `input`'s
+    /// bytes where it lay whole in them (they are unmasked in place) and owns them otherwise.
+    ///
+    /// # Errors
+    ///
+    /// When the peer broke a rule or a limit, at the first byte that does so; see
+    /// [the type's documentation](Self#errors).
+    #[inline]
+    pub fn receive<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        output: &mut Output<'_>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        if !self.closing.is_receiving() {
+            self.closing.discard(core::mem::take(input).len());
+            return Ok(None);
+        }
+        if input.is_empty() {
+            return Ok(None);
+        }
+        let event = self.reader.next(input);
+        self.handle(event, output)
+    }
+
+    /// The buffer of a large message in progress, if it pays to read straight into it.
+    ///
+    /// Append what the transport brings to its spare room, without making it grow and without
+    /// touching what is in it, then call [`received`](Self::received). Call it only when all
+    /// earlier input was taken by [`receive`](Self::receive).
+    pub fn input_buffer(&mut self) -> Option<&mut Vec<u8>> {
+        if self.closing.is_receiving() { self.reader.input_buffer() } else { None }
+    }
+
+    /// Takes the `bytes` bytes that were appended to [`input_buffer`](Self::input_buffer).
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    ///
+    /// # Panics
+    ///
+    /// If more bytes are reported than the buffer had room for.
+    pub fn received(
+        &mut self,
+        bytes: usize,
+        output: &mut Output<'_>,
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
+        let event = self.reader.received(bytes);
+        self.handle(event, output)
+    }
+
+    /// Tells that the transport has ended: the peer sends nothing more, or it broke.
+    ///
+    /// Afterwards [`transport`](Self::transport) is `Close`. Without a Close frame before it, this
+    /// is an abnormal end, 1006 (section 7.1.5).
+    pub fn receive_eof(&mut self) {
+        self.closing.end(Initiator::Peer);
+        self.forget();
+    }
+
+    /// What follows from the reader's verdict.
+    fn handle<'b>(
+        &mut self,
+        event: Result<Option<Event<'b>>, ProtocolError>,
+        output: &mut Output<'_>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let now = output.now;
+        let heard_before = self.keepalive.heard();
+        self.keepalive.hear(now);
+        if self.pending_pong.is_some() {
+            self.outbox_drained(output);
+        }
+        match &event {
+            Ok(Some(Event::Text(_) | Event::Binary(_))) => self.message_deadline = None,
+            Ok(Some(Event::Ping(payload))) => self.answer_ping(payload, output),
+            Ok(Some(Event::Pong(payload))) => self.keepalive.pong(payload, now, heard_before),
+            Ok(Some(Event::Close(reason))) => self.receive_close(reason.as_ref(), output),
+            Ok(None) => self.watch_message(now),
+            Err(error) => self.fail(error.close_code(), output),
+        }
+        event
+    }
+
+    /// Sets or clears the deadline of an unfinished message, now that all input was taken.
+    fn watch_message(&mut self, now: Instant) {
+        if self.reader.is_idle() {
+            self.message_deadline = None;
+        } else if self.message_deadline.is_none() {
+            self.message_deadline = self.config.message_within.map(|within| now + within);
+        }
+    }
+
+    /// Section 5.5.2: a ping is answered unless a Close was received. Section 5.5.3: of several
+    /// unanswered pings only the newest needs an answer, which bounds what a flood can cost.
+    fn answer_ping(&mut self, payload: &[u8], output: &mut Output<'_>) {
+        if output.outbox.len() < self.config.outbox_high_mark {
+            self.write(Opcode::Pong, payload, output);
+        } else {
+            self.pending_pong = Some(payload.into());
+        }
+    }
+
+    /// Section 5.5.1: a Close is answered with a Close that echoes its code, unless it is itself
+    /// the answer to ours.
+    fn receive_close(&mut self, reason: Option<&CloseReason<'_>>, output: &mut Output<'_>) {
+        if self.closing.state() == State::Open {
+            let code = reason.map(|reason| reason.code().as_u16().to_be_bytes());
+            let body = code.as_ref().map_or(&[][..], |code| &code[..]);
+            self.write(Opcode::Close, body, output);
+        }
+        self.closing.receive_close(reason);
+        self.forget();
+        self.close_deadline = Some(output.now + self.config.close_within);
+    }
+}
+
+/// Time.
+impl Connection {
+    /// When [`handle_timeout`](Self::handle_timeout) is due; `None` means never.
+    ///
+    /// It may change after any call that takes `&mut self`. A driver that has armed a timer for an
+    /// earlier time need not disarm it: `handle_timeout` does nothing when nothing is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let keepalive = match self.closing.state() {
+            State::Open => self.keepalive.deadline(&self.config),
+            _ => None,
+        };
+        [keepalive, self.message_deadline, self.close_deadline].into_iter().flatten().min()
+    }
+
+    /// Does what is due at `output.now`: sends a ping, or ends a connection whose peer was too
+    /// slow.
+    ///
+    /// # Errors
+    ///
+    /// When a deadline ended the connection. Where the peer can be supposed to listen, a Close
+    /// frame is in the outbox; obey [`transport`](Self::transport).
+    pub fn handle_timeout(&mut self, output: &mut Output<'_>) -> Result<(), TimedOut> {
+        let now = output.now;
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        if is_due(self.close_deadline) {
+            let unanswered = self.closing.is_receiving();
+            self.closing.end(Initiator::Local);
+            self.forget();
+            return if unanswered { Err(TimedOut { timer: Timer::Close }) } else { Ok(()) };
+        }
+        if is_due(self.message_deadline) {
+            self.fail(CloseCode::POLICY, output);
+            return Err(TimedOut { timer: Timer::Message });
+        }
+        if self.closing.state() != State::Open {
+            return Ok(());
+        }
+        match self.keepalive.due(&self.config, now) {
+            Some(Due::Ping) => {
+                let payload = self.keepalive.ping(now);
+                self.write(Opcode::Ping, &payload, output);
+                Ok(())
+            }
+            Some(Due::Pong) => {
+                // Nobody listens, so there is nobody to tell.
+                self.closing.end(Initiator::Local);
+                self.forget();
+                Err(TimedOut { timer: Timer::Pong })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Stops the keepalive while the driver does not read: silence then proves nothing.
+    pub fn suspend_keepalive(&mut self) {
+        self.keepalive.suspend();
+    }
+
+    /// Starts the keepalive again, as if something had been heard at `now`.
+    pub fn resume_keepalive(&mut self, now: Instant) {
+        self.keepalive.resume(now);
+    }
+
+    /// Gives back what only an open connection needs.
+    fn forget(&mut self) {
+        self.reader.discard();
+        self.pending_pong = None;
+        self.message_deadline = None;
+        self.close_deadline = None;
+        self.keepalive.suspend();
+    }
+}
+
+/// What the connection is.
+impl Connection {
+    /// Which side this endpoint is.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The limits and deadlines.
+    #[must_use]
+    pub const fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Whether messages can be sent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.closing.state() == State::Open
+    }
+
+    /// What to do with the transport once the outbox is empty.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
+        self.closing.transport(self.role)
+    }
+
+    /// How the connection ended, as soon as that is known: after the peer's Close frame, a
+    /// failure, a deadline, or the end of the transport. It never changes afterwards.
+    #[must_use]
+    pub fn closed(&self) -> Option<&Closed> {
+        self.closing.closed()
+    }
+
+    /// The round-trip time of the last ping of the keepalive that was answered.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.keepalive.round_trip()
+    }
+}

@@ -1,0 +1,242 @@
+//! Sending: what the caller wants.
+
+use alloc::string::String;
+
+use bytes::Bytes;
+
+use super::{Connection, Output};
+use crate::close::{CloseCode, CloseReason};
+use crate::error::SendError;
+use crate::frame::{CONTROL_BYTES_MAX, MaskKeys, Opcode};
+use crate::message::{self, Prepared};
+use crate::outbox::Outbox;
+use crate::role::Role;
+
+/// What the caller may put into the outbox for pings beyond [`Config::outbox_bytes_max`](crate::Config), in bytes.
+const CONTROL_RESERVE: usize = 4 * 1024;
+
+/// Sending: what the caller wants.
+impl Connection {
+    /// Sends a text message.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] after the closing handshake has begun, [`SendError::Full`] when the
+    /// outbox holds too much.
+    pub fn send_text(&mut self, text: &str, output: &mut Output<'_>) -> Result<(), SendError> {
+        self.send(Opcode::Text, text.as_bytes(), output)
+    }
+
+    /// Sends a binary message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    pub fn send_binary(
+        &mut self,
+        payload: &[u8],
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        self.send(Opcode::Binary, payload, output)
+    }
+
+    /// Sends a text message; a long one is sent from where it lies.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    pub fn send_text_owned(
+        &mut self,
+        text: String,
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        self.send_owned(Opcode::Text, text.into(), output)
+    }
+
+    /// Sends a binary message; a long one is sent from where it lies.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    pub fn send_binary_owned(
+        &mut self,
+        payload: impl Into<Bytes>,
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        self.send_owned(Opcode::Binary, payload.into(), output)
+    }
+
+    /// Sends a message that was encoded once for many connections. A server does not copy it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    pub fn send_prepared(
+        &mut self,
+        prepared: &Prepared,
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        if self.role == Role::Client {
+            return self.send(prepared.opcode(), prepared.payload(), output);
+        }
+        self.check_room(prepared.payload().len(), output.outbox)?;
+        output.outbox.append_shared(prepared.frame().clone());
+        Ok(())
+    }
+
+    /// Sends a ping with at most 125 bytes (section 5.5.2), beside those of the keepalive.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::ControlTooLong`], and as [`send_text`](Self::send_text).
+    pub fn send_ping(&mut self, payload: &[u8], output: &mut Output<'_>) -> Result<(), SendError> {
+        self.send_control(Opcode::Ping, payload, output)
+    }
+
+    /// Sends a pong that answers nothing (section 5.5.3), with at most 125 bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_ping`](Self::send_ping).
+    pub fn send_pong(&mut self, payload: &[u8], output: &mut Output<'_>) -> Result<(), SendError> {
+        self.send_control(Opcode::Pong, payload, output)
+    }
+
+    /// Begins the closing handshake (section 7.1.2): `None` sends an empty Close frame.
+    ///
+    /// Messages still arrive until the peer's Close frame does, or until
+    /// [`Config::close_within`](crate::Config::close_within) has passed.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotOpen`] if it has begun already, [`SendError::IllegalCloseCode`],
+    /// [`SendError::ReasonTooLong`].
+    pub fn close(
+        &mut self,
+        reason: Option<CloseReason<'_>>,
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        if !self.is_open() {
+            return Err(SendError::NotOpen);
+        }
+        let mut body = [0; CONTROL_BYTES_MAX];
+        let mut body_len = 0;
+        if let Some(reason) = &reason {
+            if !reason.code().is_sendable_by(self.role) {
+                return Err(SendError::IllegalCloseCode);
+            }
+            let text = reason.reason().as_bytes();
+            body_len = 2 + text.len();
+            let target = body.get_mut(2..body_len).ok_or(SendError::ReasonTooLong)?;
+            target.copy_from_slice(text);
+            body[..2].copy_from_slice(&reason.code().as_u16().to_be_bytes());
+        }
+        self.write(Opcode::Close, &body[..body_len], output);
+        self.closing.send_close();
+        self.close_deadline = Some(output.now + self.config.close_within);
+        Ok(())
+    }
+
+    /// Fails the connection for a reason of the caller's own (section 7.1.7), such as a panic in
+    /// its code (1011) or a policy (1008): sends a Close frame unless one was sent, and discards
+    /// what comes. Does nothing if the connection has ended or failed already.
+    pub fn fail(&mut self, code: CloseCode, output: &mut Output<'_>) {
+        if !self.closing.is_receiving() {
+            return;
+        }
+        if self.is_open() {
+            let body = code.as_u16().to_be_bytes();
+            let body = if code.is_legal_on_wire() { &body[..] } else { &[] };
+            self.write(Opcode::Close, body, output);
+        }
+        self.closing.fail(code);
+        self.forget();
+        self.close_deadline = Some(output.now + self.config.close_within);
+    }
+
+    /// Answers the newest ping that was not answered while the outbox was above its mark. Call it
+    /// when the outbox has fallen below; [`receive`](Self::receive) does it as well.
+    pub fn outbox_drained(&mut self, output: &mut Output<'_>) {
+        if output.outbox.len() < self.config.outbox_high_mark
+            && let Some(payload) = self.pending_pong.take()
+            && self.closing.is_receiving()
+        {
+            self.write(Opcode::Pong, &payload, output);
+        }
+    }
+
+    #[inline]
+    fn send(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        self.check_room(payload.len(), output.outbox)?;
+        self.write(opcode, payload, output);
+        Ok(())
+    }
+
+    fn send_owned(
+        &mut self,
+        opcode: Opcode,
+        payload: Bytes,
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        self.check_room(payload.len(), output.outbox)?;
+        let mask = self.mask(output.mask_keys);
+        message::write_shared(output.outbox, opcode, mask, payload);
+        Ok(())
+    }
+
+    fn send_control(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        if payload.len() > CONTROL_BYTES_MAX {
+            return Err(SendError::ControlTooLong);
+        }
+        if !self.is_open() {
+            return Err(SendError::NotOpen);
+        }
+        let limit = self.config.outbox_bytes_max.saturating_add(CONTROL_RESERVE);
+        if !output.outbox.is_empty() && output.outbox.len() + payload.len() > limit {
+            return Err(SendError::Full);
+        }
+        self.write(opcode, payload, output);
+        Ok(())
+    }
+
+    /// An empty outbox takes one message of any size; otherwise the message counts.
+    #[inline]
+    fn check_room(&self, payload_len: usize, outbox: &Outbox) -> Result<(), SendError> {
+        if !self.is_open() {
+            return Err(SendError::NotOpen);
+        }
+        if outbox.is_empty() {
+            return Ok(());
+        }
+        let framed_len = message::framed_len(payload_len, self.role == Role::Client);
+        if outbox.len().saturating_add(framed_len) > self.config.outbox_bytes_max {
+            return Err(SendError::Full);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn write(&self, opcode: Opcode, payload: &[u8], output: &mut Output<'_>) {
+        let mask = self.mask(output.mask_keys);
+        message::write(output.outbox, opcode, mask, payload);
+    }
+
+    /// The key for the next frame; a server has none (section 5.1).
+    #[inline]
+    fn mask(&self, mask_keys: &mut dyn MaskKeys) -> Option<[u8; 4]> {
+        match self.role {
+            Role::Server => None,
+            Role::Client => Some(mask_keys.next_key()),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Errors, by whose fault they are: the peer's, the caller's, the clock's.
+//!
+//! Those of the opening handshake are in [`handshake`](crate::handshake).
+
+use core::fmt;
+
+use crate::close::CloseCode;
+use crate::time::Timer;
+
+/// The peer broke the protocol or a limit. The connection has failed: a Close frame with
+/// [`close_code`](Self::close_code) is in the outbox, and nothing that the peer sends from now on
+/// is looked at (RFC 6455, section 7.1.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProtocolError {
+    /// What was wrong.
+    pub violation: Violation,
+    /// Where: the position in the bytes received of the first byte of the frame concerned,
+    /// counted from the first byte after the opening handshake.
+    pub frame_offset: u64,
+}
+
+impl ProtocolError {
+    /// The close code that tells the peer what it did.
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        self.violation.close_code()
+    }
+}
+
+/// A rule of RFC 6455, or a limit of [`Config`](crate::Config), that the peer broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A reserved bit is set and no extension gives it a meaning (section 5.2).
+    ReservedBit,
+    /// The opcode, in its lower four bits, is not defined (section 5.2).
+    ReservedOpcode(u8),
+    /// A client's frame is not masked (section 5.1).
+    Unmasked,
+    /// A server's frame is masked (section 5.1).
+    Masked,
+    /// A control frame without FIN (section 5.5).
+    FragmentedControl,
+    /// A control frame with more than 125 bytes (section 5.5).
+    ControlTooLong,
+    /// The length is not in its shortest form (section 5.2).
+    LengthNotMinimal,
+    /// The most significant bit of a 64-bit length is set (section 5.2).
+    LengthTopBit,
+    /// A continuation frame without a message that it continues (section 5.4).
+    UnexpectedContinuation,
+    /// A new message before the last one has ended (section 5.4).
+    ExpectedContinuation,
+    /// The message is longer than [`Config::message_bytes_max`](crate::Config::message_bytes_max).
+    MessageTooLong,
+    /// The message has more frames than [`Config::fragments_max`](crate::Config::fragments_max).
+    TooManyFragments,
+    /// A text message is not UTF-8 (section 8.1).
+    TextNotUtf8,
+    /// A Close frame whose body is one byte long (section 5.5.1).
+    CloseBodyTooShort,
+    /// A Close frame with a code that must not be sent (section 7.4).
+    IllegalCloseCode(u16),
+    /// A Close frame whose reason is not UTF-8 (section 5.5.1).
+    ReasonNotUtf8,
+}
+
+impl Violation {
+    /// The close code that tells the peer what it did (section 7.4.1).
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::MessageTooLong => CloseCode::TOO_BIG,
+            Self::TooManyFragments => CloseCode::POLICY,
+            Self::TextNotUtf8 | Self::ReasonNotUtf8 => CloseCode::INVALID_PAYLOAD,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::ReservedOpcode(opcode) => {
+                return write!(formatter, "reserved opcode {opcode:#x}");
+            }
+            Self::IllegalCloseCode(code) => {
+                return write!(formatter, "close code {code} must not be sent");
+            }
+            Self::ReservedBit => "reserved bit without an extension",
+            Self::Unmasked => "frame from a client is not masked",
+            Self::Masked => "frame from a server is masked",
+            Self::FragmentedControl => "control frame is fragmented",
+            Self::ControlTooLong => "control frame is longer than 125 bytes",
+            Self::LengthNotMinimal => "payload length is not in its shortest form",
+            Self::LengthTopBit => "top bit of the payload length is set",
+            Self::UnexpectedContinuation => "continuation frame without a message",
+            Self::ExpectedContinuation => "new message before the last one has ended",
+            Self::MessageTooLong => "message is longer than the limit",
+            Self::TooManyFragments => "message has more frames than the limit",
+            Self::TextNotUtf8 => "text message is not UTF-8",
+            Self::CloseBodyTooShort => "close frame has a body of one byte",
+            Self::ReasonNotUtf8 => "close reason is not UTF-8",
+        };
+        formatter.write_str(text)
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}, in the frame at byte {}", self.violation, self.frame_offset)
+    }
+}
+
+impl core::error::Error for ProtocolError {}
+
+/// The caller asked for something that cannot be sent. Nothing was put in the outbox and the
+/// connection is unharmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection is closing, closed or failed (section 6.1).
+    NotOpen,
+    /// The outbox holds too much: see
+    /// [`Config::outbox_bytes_max`](crate::Config::outbox_bytes_max). Try again when it has drained.
+    Full,
+    /// A ping or pong with more than 125 bytes (section 5.5).
+    ControlTooLong,
+    /// A close reason with more than 123 bytes (section 5.5).
+    ReasonTooLong,
+    /// A close code that this endpoint must not send (section 7.4).
+    IllegalCloseCode,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotOpen => "connection is not open",
+            Self::Full => "outbox is full",
+            Self::ControlTooLong => "control payload is longer than 125 bytes",
+            Self::ReasonTooLong => "close reason is longer than 123 bytes",
+            Self::IllegalCloseCode => "close code must not be sent by this endpoint",
+        })
+    }
+}
+
+impl core::error::Error for SendError {}
+
+/// A deadline passed and ended the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct TimedOut {
+    /// Which deadline.
+    pub timer: Timer,
+}
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self.timer {
+            Timer::Ping => "ping is overdue",
+            Timer::Pong => "peer did not answer a ping in time",
+            Timer::Message => "message was not finished in time",
+            Timer::Close => "peer did not answer the close in time",
+        })
+    }
+}
+
+impl core::error::Error for TimedOut {}

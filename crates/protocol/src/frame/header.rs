@@ -1,0 +1,180 @@
+//! Frame headers (RFC 6455, section 5.2).
+//!
+//! ```text
+//!  byte 0             byte 1              then
+//! ┌───┬───────┬──────┐┌──────┬──────────┐┌─────────────────────┬──────────────┐
+//! │FIN│RSV 1-3│opcode││ MASK │ length 7 ││ length: 0, 2 or 8 B │ key: 0 or 4 B│
+//! └───┴───────┴──────┘└──────┴──────────┘└─────────────────────┴──────────────┘
+//! ```
+
+use super::opcode::Opcode;
+use crate::error::Violation;
+use crate::role::Role;
+
+const FIN: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const OPCODE: u8 = 0x0F;
+const MASK: u8 = 0x80;
+const LENGTH: u8 = 0x7F;
+
+/// The longest payload of a control frame, in bytes (section 5.5).
+pub(crate) const CONTROL_BYTES_MAX: usize = 125;
+
+/// What stands before a frame's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Whether this is the last frame of its message.
+    pub fin: bool,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// The masking key; `Some` on every frame from a client and on none from a server.
+    pub mask: Option<[u8; 4]>,
+    /// The payload's length in bytes, less than 2^63.
+    pub payload_len: u64,
+}
+
+/// What the rules for the next header depend on.
+pub(crate) struct Expectation {
+    /// The role of the endpoint that reads.
+    pub(crate) role: Role,
+    /// Whether a fragmented message has begun and not ended.
+    pub(crate) in_message: bool,
+    /// How many more frames the message may have.
+    pub(crate) frames_left: u32,
+    /// How many more bytes of payload the message may have.
+    pub(crate) bytes_left: u64,
+}
+
+impl FrameHeader {
+    /// The longest header, in bytes.
+    pub const BYTES_MAX: usize = 14;
+
+    /// Writes the header, with the length in its shortest form, to the beginning of `target` and
+    /// returns how many bytes it takes.
+    ///
+    /// ```
+    /// use sockeye_protocol::{FrameHeader, Opcode};
+    ///
+    /// let header = FrameHeader { fin: true, opcode: Opcode::Text, mask: None, payload_len: 256 };
+    /// let mut bytes = [0; FrameHeader::BYTES_MAX];
+    /// let len = header.encode(&mut bytes);
+    /// assert_eq!(bytes[..len], [0x81, 126, 0x01, 0x00]);
+    /// ```
+    pub fn encode(&self, target: &mut [u8; Self::BYTES_MAX]) -> usize {
+        let [first, second, rest @ ..] = target;
+        *first = self.opcode.bits() | if self.fin { FIN } else { 0 };
+        let (length, mut len) = match self.payload_len {
+            0..=125 => (self.payload_len.to_le_bytes()[0], 2),
+            126..=0xFFFF => {
+                rest[..2].copy_from_slice(&self.payload_len.to_be_bytes()[6..]);
+                (126, 4)
+            }
+            _ => {
+                rest[..8].copy_from_slice(&self.payload_len.to_be_bytes());
+                (127, 10)
+            }
+        };
+        *second = length;
+        if let Some(key) = self.mask {
+            *second |= MASK;
+            target[len..len + 4].copy_from_slice(&key);
+            len += 4;
+        }
+        len
+    }
+
+    /// Reads a header from the beginning of `bytes` and returns it with its length, or `None` if
+    /// it is not whole yet. Every rule is checked as soon as the bytes that it concerns are there.
+    pub(crate) fn parse(
+        bytes: &[u8],
+        expected: &Expectation,
+    ) -> Result<Option<(Self, usize)>, Violation> {
+        let [first, second, rest @ ..] = bytes else {
+            return Ok(None);
+        };
+        let opcode = check_start(*first, *second, expected)?;
+        let (payload_len, rest) = match second & LENGTH {
+            126 => {
+                let Some((length, rest)) = rest.split_first_chunk() else {
+                    return Ok(None);
+                };
+                (check_length(u64::from(u16::from_be_bytes(*length)), 126)?, rest)
+            }
+            127 => {
+                let Some((length, rest)) = rest.split_first_chunk() else {
+                    return Ok(None);
+                };
+                (check_length(u64::from_be_bytes(*length), 0x1_0000)?, rest)
+            }
+            length => (u64::from(length), rest),
+        };
+        if !opcode.is_control() && payload_len > expected.bytes_left {
+            return Err(Violation::MessageTooLong);
+        }
+        let (mask, rest) = match expected.role {
+            Role::Client => (None, rest),
+            Role::Server => {
+                let Some((key, rest)) = rest.split_first_chunk() else {
+                    return Ok(None);
+                };
+                (Some(*key), rest)
+            }
+        };
+        let header = Self { fin: first & FIN != 0, opcode, mask, payload_len };
+        Ok(Some((header, bytes.len() - rest.len())))
+    }
+}
+
+/// The rules that the first two bytes can break, in the RFC's order.
+fn check_start(first: u8, second: u8, expected: &Expectation) -> Result<Opcode, Violation> {
+    // 5.2: "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values".
+    if first & RESERVED != 0 {
+        return Err(Violation::ReservedBit);
+    }
+    // 5.2: an unknown opcode fails the connection.
+    let Some(opcode) = Opcode::from_bits(first & OPCODE) else {
+        return Err(Violation::ReservedOpcode(first & OPCODE));
+    };
+    // 5.1: a client masks all its frames, a server none.
+    match (expected.role, second & MASK != 0) {
+        (Role::Server, false) => return Err(Violation::Unmasked),
+        (Role::Client, true) => return Err(Violation::Masked),
+        _ => {}
+    }
+    if opcode.is_control() {
+        // 5.5: control frames are not fragmented and carry at most 125 bytes.
+        if first & FIN == 0 {
+            return Err(Violation::FragmentedControl);
+        }
+        if usize::from(second & LENGTH) > CONTROL_BYTES_MAX {
+            return Err(Violation::ControlTooLong);
+        }
+        // 5.5.1: a body begins with a code of two bytes.
+        if opcode == Opcode::Close && second & LENGTH == 1 {
+            return Err(Violation::CloseBodyTooShort);
+        }
+        return Ok(opcode);
+    }
+    // 5.4: the frames of one message follow each other, and only control frames come in between.
+    match (opcode, expected.in_message) {
+        (Opcode::Continuation, false) => return Err(Violation::UnexpectedContinuation),
+        (Opcode::Text | Opcode::Binary, true) => return Err(Violation::ExpectedContinuation),
+        _ => {}
+    }
+    // 10.4: a limit on the number of frames, empty ones included.
+    if expected.frames_left == 0 {
+        return Err(Violation::TooManyFragments);
+    }
+    Ok(opcode)
+}
+
+/// 5.2: the shortest form must be used, and the most significant bit must be 0.
+const fn check_length(length: u64, at_least: u64) -> Result<u64, Violation> {
+    if length < at_least {
+        Err(Violation::LengthNotMinimal)
+    } else if length >> 63 != 0 {
+        Err(Violation::LengthTopBit)
+    } else {
+        Ok(length)
+    }
+}

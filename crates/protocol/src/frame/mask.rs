@@ -1,0 +1,118 @@
+//! Masking (RFC 6455, section 5.3): byte `i` of the payload XOR byte `i mod 4` of the key.
+
+use alloc::vec::Vec;
+
+/// The bytes that are masked at a time while copying: one cache line.
+const BLOCK_BYTES: usize = 64;
+
+/// Where a client gets its masking keys.
+///
+/// Each key must be fresh, and unpredictable for those who choose the payload (section 10.3):
+/// draw it from a cryptographically secure generator.
+pub trait MaskKeys {
+    /// The key for the next frame.
+    fn next_key(&mut self) -> [u8; 4];
+}
+
+/// The [`MaskKeys`] of a server, which masks nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unmasked;
+
+impl MaskKeys for Unmasked {
+    /// # Panics
+    ///
+    /// Always: a server never asks, and a client must have real keys.
+    fn next_key(&mut self) -> [u8; 4] {
+        panic!("a client needs masking keys: `Unmasked` is for servers");
+    }
+}
+
+/// The key for bytes that begin `offset` bytes further on in the same payload.
+pub(crate) const fn rotate(key: [u8; 4], offset: u64) -> [u8; 4] {
+    let [a, b, c, d] = key;
+    match offset & 3 {
+        0 => [a, b, c, d],
+        1 => [b, c, d, a],
+        2 => [c, d, a, b],
+        _ => [d, a, b, c],
+    }
+}
+
+/// Masks or unmasks `payload` in place.
+pub(crate) fn apply(key: [u8; 4], payload: &mut [u8]) {
+    let word = wide(key);
+    let (words, tail) = payload.as_chunks_mut::<8>();
+    for bytes in words {
+        *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    }
+    for (byte, mask) in tail.iter_mut().zip(word.to_ne_bytes()) {
+        *byte ^= mask;
+    }
+}
+
+/// Appends `payload` to `target`, masked or unmasked, in one pass.
+pub(crate) fn append(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) {
+    target.reserve(payload.len());
+    let (blocks, tail) = payload.as_chunks::<BLOCK_BYTES>();
+    for block in blocks {
+        let mut masked = *block;
+        apply(key, &mut masked);
+        target.extend_from_slice(&masked);
+    }
+    let mut masked = [0; BLOCK_BYTES];
+    let masked = &mut masked[..tail.len()];
+    masked.copy_from_slice(tail);
+    apply(key, masked);
+    target.extend_from_slice(masked);
+}
+
+/// The key twice, in the order of memory.
+const fn wide(key: [u8; 4]) -> u64 {
+    let [a, b, c, d] = key;
+    u64::from_ne_bytes([a, b, c, d, a, b, c, d])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn naive(key: [u8; 4], payload: &[u8]) -> Vec<u8> {
+        payload.iter().enumerate().map(|(index, byte)| byte ^ key[index % 4]).collect()
+    }
+
+    #[test]
+    fn msk_01_every_length_alignment_and_phase_against_the_naive_loop() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let bytes: Vec<u8> = (0..1100_u32).map(|index| (index * 31 % 251) as u8).collect();
+        for len in 0..=1024 {
+            for align in 0..16 {
+                let source = &bytes[align..align + len];
+                let phase = rotate(key, align as u64);
+                let expected = naive(phase, source);
+
+                let mut in_place = bytes.clone();
+                apply(phase, &mut in_place[align..align + len]);
+                assert_eq!(in_place[align..align + len], expected);
+                assert_eq!(in_place[..align], bytes[..align]);
+                assert_eq!(in_place[align + len..], bytes[align + len..]);
+
+                let mut copied = vec![9; align];
+                append(phase, source, &mut copied);
+                assert_eq!(copied[align..], expected);
+            }
+        }
+    }
+
+    #[test]
+    fn msk_09_a_key_rotated_by_n_continues_at_byte_n() {
+        let key = [1, 2, 3, 4];
+        let payload: Vec<u8> = (0..40).collect();
+        let whole = naive(key, &payload);
+        for cut in 0..=payload.len() {
+            let mut pieces = naive(key, &payload[..cut]);
+            pieces.extend(naive(rotate(key, cut as u64), &payload[cut..]));
+            assert_eq!(pieces, whole, "cut at {cut}");
+        }
+    }
+}

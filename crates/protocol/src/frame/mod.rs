@@ -1,0 +1,15 @@
+//! Frames (RFC 6455, section 5): the level below messages, for those who must not buffer.
+//!
+//! [`FrameReader`] stands alone and needs no allocation; [`FrameHeader::encode`] writes a header.
+
+mod header;
+pub(crate) mod mask;
+mod opcode;
+mod reader;
+
+pub(crate) use header::CONTROL_BYTES_MAX;
+pub use header::FrameHeader;
+pub use mask::{MaskKeys, Unmasked};
+pub use opcode::Opcode;
+pub(crate) use reader::RawChunk;
+pub use reader::{Chunk, FrameReader};

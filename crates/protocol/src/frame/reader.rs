@@ -1,0 +1,241 @@
+//! Bytes in, pieces of frames out.
+
+use super::header::{Expectation, FrameHeader};
+use super::mask;
+use crate::config::Config;
+use crate::error::{ProtocolError, Violation};
+use crate::role::Role;
+
+/// Takes bytes as they come and gives the payloads of frames, unmasked in place, piece by piece.
+///
+/// It checks every rule of RFC 6455, sections 5.1 to 5.5, that concerns headers, the order of the
+/// frames of a message, and the limits on a message's size and number of frames. It does not look
+/// at payloads: UTF-8 and the bodies of Close frames are left to the level above,
+/// [`Connection`](crate::Connection). It allocates nothing.
+///
+/// ```
+/// use sockeye_protocol::{Config, FrameReader, Opcode, Role};
+///
+/// let mut reader = FrameReader::new(Role::Server, &Config::default());
+/// let mut bytes = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x82";
+/// let mut input = &mut bytes[..];
+/// let chunk = reader.next(&mut input)?.expect("the whole frame is there");
+/// assert_eq!(chunk.header.opcode, Opcode::Text);
+/// assert_eq!(chunk.payload, b"Hello");
+/// assert!(chunk.starts_frame && chunk.ends_frame);
+/// // The first byte of the next header was taken as well.
+/// assert!(reader.next(&mut input)?.is_none() && input.is_empty());
+/// # Ok::<(), sockeye_protocol::ProtocolError>(())
+/// ```
+#[derive(Debug)]
+pub struct FrameReader {
+    role: Role,
+    /// The bytes of a header that is not whole yet.
+    spill: [u8; FrameHeader::BYTES_MAX],
+    spilled: u8,
+    /// The frame whose payload is being read; `mask` is the key of its first byte.
+    frame: Option<FrameHeader>,
+    /// Bytes of `frame`'s payload that have not come yet.
+    remaining: u64,
+    /// Where in the stream the frame begins whose payload was read last.
+    frame_offset: u64,
+    /// Where in the stream the next header begins.
+    next_offset: u64,
+    /// Whether a fragmented message has begun and not ended.
+    in_message: bool,
+    frames_left: u32,
+    bytes_left: u64,
+    fragments_max: u32,
+    message_bytes_max: u64,
+}
+
+/// A piece of a frame.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Chunk<'b> {
+    /// The header of the frame that the piece belongs to.
+    pub header: FrameHeader,
+    /// The piece of the payload, unmasked, in the bytes that were lent.
+    pub payload: &'b mut [u8],
+    /// Whether this is the first piece of its frame.
+    pub starts_frame: bool,
+    /// Whether this is the last piece of its frame.
+    pub ends_frame: bool,
+}
+
+/// A piece of a frame that is still masked.
+pub(crate) struct RawChunk<'b> {
+    pub(crate) header: FrameHeader,
+    pub(crate) payload: &'b mut [u8],
+    /// The key for the first byte of `payload`; zero where nothing is masked.
+    pub(crate) key: [u8; 4],
+    pub(crate) starts_frame: bool,
+    pub(crate) ends_frame: bool,
+}
+
+impl RawChunk<'_> {
+    /// Unmasks the payload in place.
+    pub(crate) fn unmask(&mut self) {
+        if self.header.mask.is_some() {
+            mask::apply(self.key, self.payload);
+        }
+    }
+}
+
+impl FrameReader {
+    /// A reader for the endpoint `role`, with the limits on messages of `config`.
+    #[must_use]
+    pub fn new(role: Role, config: &Config) -> Self {
+        let fragments_max = config.fragments_max();
+        let message_bytes_max = config.message_bytes_max as u64;
+        Self {
+            role,
+            spill: [0; FrameHeader::BYTES_MAX],
+            spilled: 0,
+            frame: None,
+            remaining: 0,
+            frame_offset: 0,
+            next_offset: 0,
+            in_message: false,
+            frames_left: fragments_max,
+            bytes_left: message_bytes_max,
+            fragments_max,
+            message_bytes_max,
+        }
+    }
+
+    /// Takes bytes from `input` and returns the next piece of a frame, or `None` when all of
+    /// `input` was taken and more must come. A frame without payload gives one empty piece.
+    ///
+    /// # Errors
+    ///
+    /// When the peer broke a rule or a limit. The reader must not be used any more.
+    pub fn next<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Chunk<'b>>, ProtocolError> {
+        Ok(self.next_raw(input)?.map(|mut raw| {
+            raw.unmask();
+            let RawChunk { header, payload, starts_frame, ends_frame, .. } = raw;
+            Chunk { header, payload, starts_frame, ends_frame }
+        }))
+    }
+
+    /// Like [`next`](Self::next), but leaves the payload masked.
+    pub(crate) fn next_raw<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<RawChunk<'b>>, ProtocolError> {
+        let header = match self.frame {
+            Some(header) => header,
+            None => match self.next_header(input)? {
+                Some(header) => header,
+                None => return Ok(None),
+            },
+        };
+        if input.is_empty() && self.remaining > 0 {
+            return Ok(None);
+        }
+        // What is left of the frame may exceed what this machine can address; the input cannot.
+        let remaining = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        let taken = remaining.min(input.len());
+        let payload = take(input, taken);
+        Ok(Some(self.pass(header, payload)))
+    }
+
+    /// Accounts for `payload` as the next bytes of the current frame.
+    pub(crate) fn pass<'b>(&mut self, header: FrameHeader, payload: &'b mut [u8]) -> RawChunk<'b> {
+        let position = header.payload_len - self.remaining;
+        let key = mask::rotate(header.mask.unwrap_or_default(), position);
+        self.remaining -= payload.len() as u64;
+        let ends_frame = self.remaining == 0;
+        if ends_frame {
+            self.end_frame(header);
+        }
+        RawChunk { header, payload, key, starts_frame: position == 0, ends_frame }
+    }
+
+    /// The frame whose payload is being read, with the number of bytes that have not come yet.
+    pub(crate) fn current(&self) -> Option<(FrameHeader, u64)> {
+        self.frame.map(|header| (header, self.remaining))
+    }
+
+    /// Whether the stream stands between two messages.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.frame.is_none() && self.spilled == 0 && !self.in_message
+    }
+
+    /// An error in the payload that was read last.
+    pub(crate) const fn payload_error(&self, violation: Violation) -> ProtocolError {
+        ProtocolError { violation, frame_offset: self.frame_offset }
+    }
+
+    const fn header_error(&self, violation: Violation) -> ProtocolError {
+        ProtocolError { violation, frame_offset: self.next_offset }
+    }
+
+    /// Takes the next header from `input`, which may need several calls.
+    fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, ProtocolError> {
+        let expected = Expectation {
+            role: self.role,
+            in_message: self.in_message,
+            frames_left: self.frames_left,
+            bytes_left: self.bytes_left,
+        };
+        if self.spilled == 0 {
+            // The common case: the whole header lies in the input.
+            if let Some((header, len)) = FrameHeader::parse(input, &expected)
+                .map_err(|violation| self.header_error(violation))?
+            {
+                take(input, len);
+                return Ok(Some(self.begin_frame(header, len)));
+            }
+        }
+        while !input.is_empty() {
+            let Some(slot) = self.spill.get_mut(usize::from(self.spilled)) else {
+                unreachable!("no header is longer than the spill");
+            };
+            *slot = take(input, 1)[0];
+            self.spilled += 1;
+            let spilled = &self.spill[..usize::from(self.spilled)];
+            if let Some((header, len)) = FrameHeader::parse(spilled, &expected)
+                .map_err(|violation| self.header_error(violation))?
+            {
+                self.spilled = 0;
+                return Ok(Some(self.begin_frame(header, len)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn begin_frame(&mut self, header: FrameHeader, header_len: usize) -> FrameHeader {
+        self.frame = Some(header);
+        self.remaining = header.payload_len;
+        self.frame_offset = self.next_offset;
+        self.next_offset =
+            self.next_offset.saturating_add(header.payload_len).saturating_add(header_len as u64);
+        if !header.opcode.is_control() {
+            self.in_message = true;
+            self.frames_left -= 1;
+            self.bytes_left -= header.payload_len;
+        }
+        header
+    }
+
+    fn end_frame(&mut self, header: FrameHeader) {
+        self.frame = None;
+        if header.fin && !header.opcode.is_control() {
+            self.in_message = false;
+            self.frames_left = self.fragments_max;
+            self.bytes_left = self.message_bytes_max;
+        }
+    }
+}
+
+/// Takes the first `len` bytes out of `input`.
+fn take<'b>(input: &mut &'b mut [u8], len: usize) -> &'b mut [u8] {
+    let (taken, rest) = core::mem::take(input).split_at_mut(len);
+    *input = rest;
+    taken
+}

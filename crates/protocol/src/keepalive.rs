@@ -1,0 +1,117 @@
+//! Pings after silence, and their deadlines (RFC 6455, section 5.5.2).
+
+use core::time::Duration;
+
+use crate::config::Config;
+use crate::time::Instant;
+
+/// When something was last heard of the peer, and the ping that it owes an answer to.
+#[derive(Debug)]
+pub(crate) struct Keepalive {
+    heard: Instant,
+    state: State,
+    /// How many pings were sent, which is the payload of the last one.
+    pings: u32,
+    /// The round-trip time of the last ping in microseconds; `u32::MAX` before the first.
+    round_trip_micros: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Something was heard since the last ping.
+    Listening,
+    /// A ping was sent at this time and its pong has not come.
+    Waiting(Instant),
+    /// Nothing is being read, so silence proves nothing; or nothing more is expected.
+    Suspended,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Send a ping.
+    Ping,
+    /// The peer owes a pong for too long.
+    Pong,
+}
+
+impl Keepalive {
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self { heard: now, state: State::Listening, pings: 0, round_trip_micros: u32::MAX }
+    }
+
+    /// Bytes came, which is a sign of life.
+    pub(crate) const fn hear(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
+    /// A pong came. Only the answer to the last ping ends the waiting for it; any other is no
+    /// more a sign of life than `heard_before` says, so that old answers cannot stand for new ones.
+    pub(crate) fn pong(&mut self, payload: &[u8], now: Instant, heard_before: Instant) {
+        let State::Waiting(sent) = self.state else {
+            return;
+        };
+        if payload == self.payload() {
+            let micros = now.saturating_duration_since(sent).as_micros();
+            self.round_trip_micros = u32::try_from(micros).unwrap_or(u32::MAX - 1);
+            self.state = State::Listening;
+        } else {
+            self.heard = heard_before;
+        }
+    }
+
+    pub(crate) const fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// The payload of the last ping: eight bytes, so that chance answers do not fit.
+    pub(crate) fn payload(&self) -> [u8; 8] {
+        (0x736F_636B_0000_0000 | u64::from(self.pings)).to_be_bytes()
+    }
+
+    /// When something is due.
+    pub(crate) fn deadline(&self, config: &Config) -> Option<Instant> {
+        let ping_after = config.ping_after?;
+        match self.state {
+            State::Listening => Some(self.heard + ping_after),
+            State::Waiting(sent) => Some(self.heard.max(sent) + config.pong_within),
+            State::Suspended => None,
+        }
+    }
+
+    /// What is due at `now`.
+    pub(crate) fn due(&self, config: &Config, now: Instant) -> Option<Due> {
+        if self.deadline(config)? > now {
+            return None;
+        }
+        match self.state {
+            State::Listening => Some(Due::Ping),
+            State::Waiting(_) => Some(Due::Pong),
+            State::Suspended => None,
+        }
+    }
+
+    /// A ping is being sent; returns its payload.
+    pub(crate) fn ping(&mut self, now: Instant) -> [u8; 8] {
+        self.pings = self.pings.wrapping_add(1);
+        self.state = State::Waiting(now);
+        self.payload()
+    }
+
+    pub(crate) const fn suspend(&mut self) {
+        self.state = State::Suspended;
+    }
+
+    /// Goes on as if something had just been heard.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        if self.state == State::Suspended {
+            self.heard = now;
+            self.state = State::Listening;
+        }
+    }
+
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        (self.round_trip_micros != u32::MAX)
+            .then(|| Duration::from_micros(u64::from(self.round_trip_micros)))
+    }
+}

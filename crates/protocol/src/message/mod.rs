@@ -1,0 +1,10 @@
+//! Messages: whole ones out of frames, frames out of whole ones.
+
+mod control;
+mod prepared;
+mod reader;
+mod writer;
+
+pub use prepared::Prepared;
+pub(crate) use reader::MessageReader;
+pub(crate) use writer::{framed_len, write, write_shared};

@@ -1,0 +1,240 @@
+//! Whole messages out of frames (RFC 6455, sections 5.4 and 6.2).
+//!
+//! A message that lies whole in the input is unmasked in place and borrowed. Any other is put
+//! together in a buffer of its own, which exists only while the message is incomplete: its bytes
+//! are unmasked while they are copied, and the buffer is moved out at its end.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::control::{self, ControlBody};
+use crate::config::Config;
+use crate::error::{ProtocolError, Violation};
+use crate::event::{Event, Payload, Text};
+use crate::frame::{FrameReader, Opcode, RawChunk, mask};
+use crate::role::Role;
+use crate::utf8;
+
+/// A frame that lacks fewer bytes than this is read through the caller's buffer: to read straight
+/// into the message would cost a read of its own.
+const DIRECT_BYTES_MIN: u64 = 16 * 1024;
+
+/// Puts messages together.
+#[derive(Debug)]
+pub(crate) struct MessageReader {
+    frames: FrameReader,
+    /// The message that is not whole yet, from the first piece that did not lie whole in the input.
+    partial: Option<Box<Partial>>,
+    /// The control frame that is not whole yet.
+    control: Option<Box<ControlBody>>,
+}
+
+/// The message that is not whole yet.
+#[derive(Debug)]
+enum Partial {
+    Text(utf8::Text),
+    Binary(Vec<u8>),
+}
+
+impl MessageReader {
+    pub(crate) fn new(role: Role, config: &Config) -> Self {
+        Self { frames: FrameReader::new(role, config), partial: None, control: None }
+    }
+
+    /// Takes bytes from `input` and returns the next message or control frame, or `None` when all
+    /// of `input` was taken.
+    pub(crate) fn next<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        while let Some(chunk) = self.frames.next_raw(input)? {
+            let event = if chunk.header.opcode.is_control() {
+                self.control(chunk)
+            } else {
+                self.data(chunk)
+            };
+            match event {
+                Ok(None) => {}
+                Ok(event) => return Ok(event),
+                Err(violation) => return Err(self.frames.payload_error(violation)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the stream stands between two messages.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.frames.is_idle()
+    }
+
+    /// Forgets the message in progress and gives its memory back.
+    pub(crate) fn discard(&mut self) {
+        self.partial = None;
+        self.control = None;
+    }
+
+    fn control<'b>(&mut self, mut chunk: RawChunk<'b>) -> Result<Option<Event<'b>>, Violation> {
+        chunk.unmask();
+        let opcode = chunk.header.opcode;
+        if chunk.starts_frame && chunk.ends_frame {
+            return control::event(opcode, chunk.payload).map(Some);
+        }
+        let body = self.control.get_or_insert_with(|| Box::new(ControlBody::new()));
+        body.append(chunk.payload);
+        if !chunk.ends_frame {
+            if opcode == Opcode::Close {
+                control::check_close_start(body.as_slice())?;
+            }
+            return Ok(None);
+        }
+        let event = body.event(opcode);
+        self.control = None;
+        event.map(Some)
+    }
+
+    fn data<'b>(&mut self, mut chunk: RawChunk<'b>) -> Result<Option<Event<'b>>, Violation> {
+        let header = chunk.header;
+        if chunk.starts_frame && chunk.ends_frame && header.fin && self.partial.is_none() {
+            chunk.unmask();
+            return whole(header.opcode, chunk.payload).map(Some);
+        }
+        let lacking = if chunk.ends_frame {
+            0
+        } else {
+            // The reader is still in this frame, so it knows how much of it is to come.
+            self.frames.current().map_or(0, |(_, remaining)| remaining)
+        };
+        let partial = self.partial.get_or_insert_with(|| Box::new(Partial::new(header.opcode)));
+        partial.append(&chunk, lacking)?;
+        if chunk.ends_frame && header.fin { self.finish() } else { Ok(None) }
+    }
+
+    /// Ends the message in progress.
+    fn finish(&mut self) -> Result<Option<Event<'static>>, Violation> {
+        match self.partial.take() {
+            Some(partial) => (*partial).finish().map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The buffer of the message in progress with room for what comes next, if it pays to read
+    /// straight into it. The room ends where the frame ends, if not before.
+    pub(crate) fn input_buffer(&mut self) -> Option<&mut Vec<u8>> {
+        let (header, remaining) = self.frames.current()?;
+        if header.opcode.is_control() || remaining < DIRECT_BYTES_MIN {
+            return None;
+        }
+        let buffer = self.partial.as_mut()?.expose();
+        if buffer.capacity() == buffer.len() {
+            grow(buffer, 1, header.fin, remaining);
+        }
+        let room = (buffer.capacity() - buffer.len()) as u64;
+        (room <= remaining).then_some(buffer)
+    }
+
+    /// Accounts for `bytes` bytes that were read into the spare room of
+    /// [`input_buffer`](Self::input_buffer).
+    pub(crate) fn received(
+        &mut self,
+        bytes: usize,
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
+        if bytes == 0 {
+            return Ok(None);
+        }
+        let (Some((header, remaining)), Some(partial)) = (self.frames.current(), &mut self.partial)
+        else {
+            panic!("bytes were received into a buffer that was not lent");
+        };
+        let buffer = partial.expose();
+        assert!(
+            bytes as u64 <= remaining && bytes <= buffer.len(),
+            "more bytes were received than the buffer had room for"
+        );
+        let start = buffer.len() - bytes;
+        let mut chunk = self.frames.pass(header, &mut buffer[start..]);
+        chunk.unmask();
+        let ends_frame = chunk.ends_frame;
+        let checked = match &mut **partial {
+            Partial::Text(text) => text.check_tail().map_err(|_| Violation::TextNotUtf8),
+            Partial::Binary(_) => Ok(()),
+        };
+        let event = match checked {
+            Ok(()) if ends_frame && header.fin => self.finish(),
+            other => other.map(|()| None),
+        };
+        event.map_err(|violation| self.frames.payload_error(violation))
+    }
+}
+
+/// The event of a message that lies whole in the input.
+fn whole(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Violation> {
+    if opcode == Opcode::Text {
+        let text = utf8::check(payload).map_err(|_| Violation::TextNotUtf8)?;
+        Ok(Event::Text(Text::borrowed(text)))
+    } else {
+        Ok(Event::Binary(Payload::borrowed(payload)))
+    }
+}
+
+impl Partial {
+    fn new(opcode: Opcode) -> Self {
+        debug_assert!(opcode != Opcode::Continuation, "a message begins with its type");
+        match opcode {
+            Opcode::Text => Self::Text(utf8::Text::default()),
+            _ => Self::Binary(Vec::new()),
+        }
+    }
+
+    /// Appends the chunk's payload; `lacking` bytes of its frame are still to come.
+    fn append(&mut self, chunk: &RawChunk<'_>, lacking: u64) -> Result<(), Violation> {
+        let payload = &*chunk.payload;
+        let append = |buffer: &mut Vec<u8>| {
+            grow(buffer, payload.len(), chunk.header.fin, payload.len() as u64 + lacking);
+            match chunk.header.mask {
+                Some(_) => mask::append(chunk.key, payload, buffer),
+                None => buffer.extend_from_slice(payload),
+            }
+        };
+        match self {
+            Self::Text(text) => text.append(append).map_err(|_| Violation::TextNotUtf8),
+            Self::Binary(buffer) => {
+                append(buffer);
+                Ok(())
+            }
+        }
+    }
+
+    /// The message's bytes, to append to.
+    fn expose(&mut self) -> &mut Vec<u8> {
+        match self {
+            Self::Text(text) => text.expose(),
+            Self::Binary(buffer) => buffer,
+        }
+    }
+
+    fn finish(self) -> Result<Event<'static>, Violation> {
+        match self {
+            Self::Text(text) => match text.finish() {
+                Ok(text) => Ok(Event::Text(Text::owned(text))),
+                Err(utf8::Invalid) => Err(Violation::TextNotUtf8),
+            },
+            Self::Binary(buffer) => Ok(Event::Binary(Payload::owned(buffer))),
+        }
+    }
+}
+
+/// Makes room for `additional` bytes. It doubles, so that copying stays linear, and never makes
+/// room for more than twice what has come; where the message ends with this frame, of which
+/// `in_frame` bytes are to be appended, never for more than that.
+fn grow(buffer: &mut Vec<u8>, additional: usize, ends_message: bool, in_frame: u64) {
+    let needed = buffer.len() + additional;
+    if needed <= buffer.capacity() {
+        return;
+    }
+    let mut room = needed.saturating_mul(2);
+    if ends_message {
+        let whole = usize::try_from(in_frame).unwrap_or(usize::MAX).saturating_add(buffer.len());
+        room = room.min(whole.max(needed));
+    }
+    buffer.reserve_exact(room - buffer.len());
+}

@@ -1,0 +1,70 @@
+//! Frames out of whole messages (RFC 6455, section 6.1).
+
+use bytes::Bytes;
+
+use crate::frame::{FrameHeader, Opcode, mask};
+use crate::outbox::Outbox;
+
+/// Payloads from this size on are sent from where they lie; smaller ones are copied behind what
+/// waits already.
+const SENT_FROM_WHERE_IT_LIES: usize = 16 * 1024;
+
+/// How many bytes a frame takes in the outbox.
+pub(crate) const fn framed_len(payload_len: usize, masked: bool) -> usize {
+    let length = match payload_len {
+        0..=125 => 2,
+        126..=0xFFFF => 4,
+        _ => 10,
+    };
+    let key = if masked { 4 } else { 0 };
+    length + key + payload_len
+}
+
+/// Appends a whole message, or a control frame, with a copy of `payload`.
+pub(crate) fn write(outbox: &mut Outbox, opcode: Opcode, mask: Option<[u8; 4]>, payload: &[u8]) {
+    let (header, header_len) = header(opcode, mask, payload.len());
+    outbox.append_with(header_len + payload.len(), |tail| {
+        tail.extend_from_slice(&header[..header_len]);
+        match mask {
+            None => tail.extend_from_slice(payload),
+            Some(key) => mask::append(key, payload, tail),
+        }
+    });
+}
+
+/// Appends a whole message. A long payload is not copied: unmasked it is shared, masked it is
+/// changed in place if nobody else holds it.
+pub(crate) fn write_shared(
+    outbox: &mut Outbox,
+    opcode: Opcode,
+    mask: Option<[u8; 4]>,
+    payload: Bytes,
+) {
+    if payload.len() < SENT_FROM_WHERE_IT_LIES {
+        return write(outbox, opcode, mask, &payload);
+    }
+    let payload = match mask {
+        None => payload,
+        Some(key) => match payload.try_into_mut() {
+            Ok(mut payload) => {
+                mask::apply(key, &mut payload);
+                payload.freeze()
+            }
+            Err(payload) => return write(outbox, opcode, mask, &payload),
+        },
+    };
+    let (header, header_len) = header(opcode, mask, payload.len());
+    outbox.append(&header[..header_len]);
+    outbox.append_shared(payload);
+}
+
+fn header(
+    opcode: Opcode,
+    mask: Option<[u8; 4]>,
+    payload_len: usize,
+) -> ([u8; FrameHeader::BYTES_MAX], usize) {
+    let header = FrameHeader { fin: true, opcode, mask, payload_len: payload_len as u64 };
+    let mut bytes = [0; FrameHeader::BYTES_MAX];
+    let len = header.encode(&mut bytes);
+    (bytes, len)
+}
