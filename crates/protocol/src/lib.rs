@@ -51,6 +51,7 @@
 extern crate alloc;
 
 // In reading order; a module uses only modules declared below it (tests/it/layout.rs).
+pub mod handshake;
 mod close;
 mod closing;
 mod config;

@@ -1,0 +1,215 @@
+use super::error::HandshakeError;
+use super::head::{HeadLimits, HeadSearch, Once};
+use super::header::Header;
+use super::key;
+use super::negotiate::{ExtensionOffers, Subprotocols, check_extensions, check_subprotocols};
+use super::request::{self, HttpVersion, Request, Signals};
+use crate::outbox::Outbox;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+/// Reads the head of one request on a server. It holds no bytes, only how far it has looked.
+#[derive(Clone, Debug)]
+pub struct ServerHandshake {
+    search: HeadSearch,
+    target_bytes_max: usize,
+}
+
+impl ServerHandshake {
+    /// A handshake of which no byte has come.
+    #[must_use]
+    pub const fn new(limits: HeadLimits) -> Self {
+        Self { search: HeadSearch::request(limits), target_bytes_max: limits.target_bytes_max }
+    }
+
+    /// Call when bytes have come, with all bytes since the connection began, whole and in one piece: each call
+    /// shows what the last one showed, and more. `None` asks for more. After a head or an error the value is done.
+    ///
+    /// However the bytes are cut, the result is the same, and the time is linear in their number.
+    ///
+    /// # Errors
+    /// The head is malformed (400), too large (431), has too long a target (414) or an unknown version (505).
+    /// Answer with [`Response::from`](super::Response) and close. A well-formed request that asks for the upgrade
+    /// badly is no error here but [`Head::Faulty`], since an unknown path (404) goes before its fault.
+    pub fn receive<'b>(&mut self, received: &'b [u8]) -> Result<Option<Head<'b>>, HandshakeError> {
+        let Some(raw) = self.search.find(received)? else {
+            return Ok(None);
+        };
+        let (request, signals) = request::read(raw, self.target_bytes_max)?;
+        if !signals.upgrade {
+            return Ok(Some(Head::Plain(request)));
+        }
+        Ok(Some(match check_upgrade(&request, &signals) {
+            Ok(key) => Head::Upgrade(Upgrade { request, key }),
+            Err(error) => Head::Faulty(request, error),
+        }))
+    }
+}
+
+/// The rules of an upgrade (RFC 6455 section 4.2.1), in the order in which their faults are told: the method, the
+/// version, then everything that is answered with 400. Returns the key.
+fn check_upgrade<'b>(
+    request: &Request<'b>,
+    signals: &Signals<'b>,
+) -> Result<&'b [u8], HandshakeError> {
+    // 1. "GET", and HTTP/1.1 or later.
+    if request.method() != "GET" {
+        return Err(HandshakeError::Method);
+    }
+    if signals.version == HttpVersion::Http10 {
+        return Err(HandshakeError::HttpVersion);
+    }
+    // 6. A version, and it is 13.
+    match signals.websocket_version {
+        Once::One(b"13") => {}
+        Once::One(_) => return Err(HandshakeError::Version),
+        Once::Absent => return Err(HandshakeError::VersionMissing),
+        Once::Repeated => return Err(HandshakeError::VersionRepeated),
+    }
+    // 4. "Upgrade" as one of the connection's options.
+    if !signals.connection {
+        return Err(HandshakeError::Connection);
+    }
+    // Behind an upgrade come frames. Whoever sees a body there instead reads another request out of it.
+    if signals.has_body {
+        return Err(HandshakeError::Body);
+    }
+    // 5. A key of 16 bytes.
+    let key = match signals.key {
+        Once::One(key) if key::is_canonical(key) => key,
+        Once::One(_) => return Err(HandshakeError::KeyInvalid),
+        Once::Absent => return Err(HandshakeError::KeyMissing),
+        Once::Repeated => return Err(HandshakeError::KeyRepeated),
+    };
+    // 8. and 9. What is offered.
+    if signals.has_subprotocols {
+        check_subprotocols(request.headers())?;
+    }
+    if signals.has_extensions {
+        check_extensions(request.headers())?;
+    }
+    Ok(key)
+}
+
+/// A complete, well-formed head of a request. The connection is HTTP until an upgrade is accepted.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Head<'b> {
+    /// The request asks for an upgrade to WebSocket as RFC 6455 has it.
+    Upgrade(Upgrade<'b>),
+    /// The request, of any method, asks for no upgrade to WebSocket. A body may follow it, which is not read.
+    Plain(Request<'b>),
+    /// The request asks for an upgrade, and this is wrong with it (400, 405, 426 or 505).
+    Faulty(Request<'b>, HandshakeError),
+}
+
+impl<'b> Head<'b> {
+    /// The request, whatever it asks for.
+    #[must_use]
+    pub const fn request(&self) -> &Request<'b> {
+        match self {
+            Self::Upgrade(upgrade) => &upgrade.request,
+            Self::Plain(request) | Self::Faulty(request, _) => request,
+        }
+    }
+
+    /// The upgrade, if it can be accepted.
+    ///
+    /// # Errors
+    /// [`HandshakeError::UpgradeRequired`] (426) if none was asked for; else what is wrong with it.
+    pub const fn upgrade(&self) -> Result<&Upgrade<'b>, HandshakeError> {
+        match self {
+            Self::Upgrade(upgrade) => Ok(upgrade),
+            Self::Plain(_) => Err(HandshakeError::UpgradeRequired),
+            Self::Faulty(_, error) => Err(*error),
+        }
+    }
+
+    /// How many of the received bytes are the head. What follows it belongs to the frame stream if the upgrade is
+    /// accepted, and must be dropped if not.
+    #[must_use]
+    pub const fn head_len(&self) -> usize {
+        self.request().head_len()
+    }
+}
+
+/// A request for an upgrade that follows every rule of RFC 6455 section 4.2.1.
+#[derive(Clone, Copy, Debug)]
+pub struct Upgrade<'b> {
+    request: Request<'b>,
+    key: &'b [u8],
+}
+
+impl<'b> Upgrade<'b> {
+    /// The request.
+    #[must_use]
+    pub const fn request(&self) -> &Request<'b> {
+        &self.request
+    }
+
+    /// The subprotocols on offer, the client's favourite first: at most 64 tokens, none twice.
+    #[must_use]
+    pub const fn subprotocols(&self) -> Subprotocols<'b> {
+        Subprotocols::new(self.request.headers())
+    }
+
+    /// The extensions on offer, the client's favourite first: at most 32, with at most 16 parameters each. None
+    /// is supported yet, so [`accept`](Self::accept) declines them all by its silence.
+    #[must_use]
+    pub const fn extension_offers(&self) -> ExtensionOffers<'b> {
+        ExtensionOffers::new(self.request.headers())
+    }
+
+    /// Appends the 101 to the outbox; afterwards the connection is open and may send at once. It allocates nothing
+    /// while the outbox has room.
+    ///
+    /// # Errors
+    /// [`HandshakeError::SubprotocolNotOffered`] (500): the fault is ours, nothing was appended.
+    pub fn accept(
+        &self,
+        acceptance: &Acceptance,
+        outbox: &mut Outbox,
+    ) -> Result<(), HandshakeError> {
+        let subprotocol = acceptance.subprotocol.as_deref();
+        if let Some(chosen) = subprotocol
+            && !self.subprotocols().any(|offered| offered == chosen)
+        {
+            return Err(HandshakeError::SubprotocolNotOffered);
+        }
+        let accept = key::accept(self.key);
+        let mut len = SWITCHING.len() + accept.len() + 2 * END_OF_LINE.len();
+        len += subprotocol.map_or(0, |chosen| SUBPROTOCOL.len() + chosen.len());
+        len += acceptance.headers.iter().map(Header::line_len).sum::<usize>();
+        outbox.append_with(len, |head| {
+            head.extend_from_slice(SWITCHING);
+            head.extend_from_slice(&accept);
+            if let Some(chosen) = subprotocol {
+                head.extend_from_slice(SUBPROTOCOL);
+                head.extend_from_slice(chosen.as_bytes());
+            }
+            head.extend_from_slice(END_OF_LINE);
+            for header in &acceptance.headers {
+                header.write(head);
+            }
+            head.extend_from_slice(END_OF_LINE);
+        });
+        Ok(())
+    }
+}
+
+/// What the 101 always says, up to the value of Sec-WebSocket-Accept (RFC 6455 section 4.2.2, 5.).
+const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Accept: ";
+const SUBPROTOCOL: &[u8] = b"\r\nSec-WebSocket-Protocol: ";
+const END_OF_LINE: &[u8] = b"\r\n";
+
+/// What a server adds to its 101.
+#[derive(Clone, Debug, Default)]
+pub struct Acceptance {
+    /// One of the subprotocols on offer, or none.
+    pub subprotocol: Option<Cow<'static, str>>,
+    /// Further header lines, such as cookies.
+    pub headers: Vec<Header>,
+}

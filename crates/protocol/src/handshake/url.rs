@@ -1,0 +1,211 @@
+use alloc::string::String;
+use core::fmt::{self, Write as _};
+use core::net::Ipv6Addr;
+use core::str::FromStr;
+
+/// A `ws` or `wss` URI, checked and taken apart (RFC 6455 section 3).
+///
+/// Everything that a request will repeat is ASCII without spaces or control bytes. There is no user name in it,
+/// so printing it reveals no password.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Url {
+    is_secure: bool,
+    /// As it stands in the authority: in lower case, an IPv6 address in brackets.
+    host: String,
+    port: u16,
+    resource: String,
+}
+
+impl Url {
+    /// Parses an absolute URI.
+    ///
+    /// The scheme may be written in any case, a missing port is 80 or 443, a missing path is `/`. Characters of
+    /// path and query that a URI cannot hold are percent-encoded as UTF-8; what is encoded already stays so.
+    /// The host is lower-cased, and must be ASCII: internationalised names are not converted.
+    ///
+    /// # Errors
+    /// [`UrlError`] says which part was refused; a fragment and a user name are refused as well.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        let is_secure = match scheme {
+            scheme if scheme.eq_ignore_ascii_case("ws") => false,
+            scheme if scheme.eq_ignore_ascii_case("wss") => true,
+            _ => return Err(UrlError::Scheme),
+        };
+        if rest.contains('#') {
+            return Err(UrlError::Fragment);
+        }
+        let (authority, resource) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let authority = Authority::parse(authority)?;
+        Ok(Self {
+            is_secure,
+            host: authority.host.to_ascii_lowercase(),
+            port: authority.port.unwrap_or_else(|| default_port(is_secure)),
+            resource: encode_resource(resource)?,
+        })
+    }
+
+    /// Whether the connection must be made with TLS: the scheme is `wss`.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
+    /// The host to connect to: a name or an address, an IPv6 address without its brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host)
+    }
+
+    /// The port to connect to, never 0.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What the request asks for: the path, at least `/`, and the query with its question mark.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// What the Host header says: the host, an IPv6 address in brackets, and the port unless it is the default.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let mut authority = self.host.clone();
+        if self.port != default_port(self.is_secure) {
+            write!(authority, ":{}", self.port).expect("a string takes what is written");
+        }
+        authority
+    }
+}
+
+impl FromStr for Url {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_secure { "wss" } else { "ws" };
+        write!(formatter, "{scheme}://{}{}", self.authority(), self.resource)
+    }
+}
+
+/// Which part of a URI was refused. Nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// The scheme is neither `ws://` nor `wss://`.
+    Scheme,
+    /// A fragment (`#...`) has no meaning here; a `#` in the path is written `%23`.
+    Fragment,
+    /// User names and passwords in URIs are not supported.
+    UserInfo,
+    /// The host is missing or holds characters that no host has.
+    Host,
+    /// The host is not ASCII: internationalised names must be given in their `xn--` form.
+    HostNotAscii,
+    /// The port is no number from 1 to 65535.
+    Port,
+    /// The path or query holds a space, a control character or a backslash, or a `%` without two hexadecimal digits.
+    Resource,
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Scheme => "the scheme is neither ws:// nor wss://",
+            Self::Fragment => "a WebSocket URI has no fragment, write # as %23",
+            Self::UserInfo => "user names in a WebSocket URI are not supported",
+            Self::Host => "the host is missing or malformed",
+            Self::HostNotAscii => "the host is not ASCII, give its xn-- form",
+            Self::Port => "the port is not a number from 1 to 65535",
+            Self::Resource => "the path or query holds a character that must be percent-encoded",
+        })
+    }
+}
+
+impl core::error::Error for UrlError {}
+
+/// A host with an optional port, as it stands in a URI or in a Host header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Authority<'a> {
+    /// An IPv6 address with its brackets.
+    host: &'a str,
+    port: Option<u16>,
+}
+
+impl<'a> Authority<'a> {
+    /// Takes letters, digits, `-`, `.`, `_` and `~` for a name; or an IPv6 address in brackets.
+    pub(super) fn parse(text: &'a str) -> Result<Self, UrlError> {
+        if text.contains('@') {
+            return Err(UrlError::UserInfo);
+        }
+        let (host, port) = match text.strip_prefix('[') {
+            Some(bracketed) => {
+                let (address, _) = bracketed.split_once(']').ok_or(UrlError::Host)?;
+                address.parse::<Ipv6Addr>().map_err(|_| UrlError::Host)?;
+                // Two brackets are one byte each.
+                text.split_at(address.len() + 2)
+            }
+            None => text.split_at(text.find(':').unwrap_or(text.len())),
+        };
+        if !host.is_ascii() {
+            return Err(UrlError::HostNotAscii);
+        }
+        let is_name =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        if !host.starts_with('[') && (host.is_empty() || !host.bytes().all(is_name)) {
+            return Err(UrlError::Host);
+        }
+        let port = match port.strip_prefix(':') {
+            None if port.is_empty() => None,
+            None => return Err(UrlError::Host),
+            // RFC 3986 section 3.2.3 allows the colon without a number.
+            Some("") => None,
+            Some(digits) => Some(parse_port(digits)?),
+        };
+        Ok(Self { host, port })
+    }
+}
+
+fn parse_port(digits: &str) -> Result<u16, UrlError> {
+    // `parse` would take a leading plus sign.
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(UrlError::Port);
+    }
+    digits.parse().ok().filter(|&port| port != 0).ok_or(UrlError::Port)
+}
+
+const fn default_port(is_secure: bool) -> u16 {
+    if is_secure { 443 } else { 80 }
+}
+
+/// Path and query as they are sent: never empty, beginning with a slash, and ASCII.
+fn encode_resource(text: &str) -> Result<String, UrlError> {
+    let mut resource = String::with_capacity(text.len() + 1);
+    if !text.starts_with('/') {
+        resource.push('/');
+    }
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        match byte {
+            b'%' if !matches!(after, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()) =>
+            {
+                return Err(UrlError::Resource);
+            }
+            // A backslash is a slash to some readers, and a character to others.
+            0..=b' ' | 0x7f | b'\\' => return Err(UrlError::Resource),
+            b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80.. => {
+                write!(resource, "%{byte:02X}").expect("a string takes what is written");
+            }
+            _ => resource.push(char::from(*byte)),
+        }
+        rest = after;
+    }
+    Ok(resource)
+}
