@@ -52,19 +52,19 @@ extern crate alloc;
 
 // In reading order; a module uses only modules declared below it (tests/it/layout.rs).
 pub mod handshake;
-mod close;
-mod closing;
-mod config;
 mod connection;
-mod error;
-mod event;
-pub mod frame;
+mod closing;
 mod keepalive;
 mod message;
+pub mod frame;
+mod utf8;
 mod outbox;
+mod event;
+mod error;
+mod close;
+mod config;
 mod role;
 mod time;
-mod utf8;
 
 pub use close::{CloseCode, CloseReason, Closed, Initiator};
 pub use config::Config;

@@ -2,10 +2,10 @@
 //!
 //! [`FrameReader`] stands alone and needs no allocation; [`FrameHeader::encode`] writes a header.
 
-mod header;
-pub(crate) mod mask;
-mod opcode;
 mod reader;
+mod header;
+mod opcode;
+pub(crate) mod mask;
 
 pub(crate) use header::CONTROL_BYTES_MAX;
 pub use header::FrameHeader;

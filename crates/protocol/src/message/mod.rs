@@ -1,8 +1,8 @@
 //! Messages: whole ones out of frames, frames out of whole ones.
 
+mod reader;
 mod control;
 mod prepared;
-mod reader;
 mod writer;
 
 pub use prepared::Prepared;

@@ -51,7 +51,9 @@ impl Prepared {
             _ => unreachable!("a frame has a header, so something was written"),
         };
         debug_assert_eq!(frame.len(), frame_len);
-        let header_len = (frame_len - payload.len());
+        // The first clone allocates the reference count: here, and not at the first receiver's.
+        drop(frame.clone());
+        let header_len = frame_len - payload.len();
         Self { opcode, frame, header_len }
     }
 

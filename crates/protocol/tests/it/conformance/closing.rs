@@ -1,0 +1,276 @@
+//! Sections 5.5.1 and 7: the closing handshake.
+
+use std::time::Duration;
+
+use sockeye_protocol::{
+    CloseCode, CloseReason, Config, Initiator, Role, SendError, TimedOut, Timer, Transport,
+};
+
+use super::Piece::Frame;
+use super::{BOTH, Case, check, refused};
+use crate::support::{Endpoint, describe_end, describe_frames, frame};
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
+fn closed_by_peer(
+    rows: &'static str,
+    input: &'static [super::Piece],
+    event: &'static [&'static str],
+    sent: &'static [&'static str],
+    end: &'static str,
+) -> Case {
+    Case { rows, roles: BOTH, input, events: event, sent, end }
+}
+
+#[test]
+fn cls_01_06_07_18_the_peer_closes() {
+    check(&[
+        closed_by_peer(
+            "CLS-01, CLS-06",
+            &[Frame(0x88, b"\x03\xE8")],
+            &["close 1000"],
+            &["close 1000"],
+            "1000 by peer, clean, linger",
+        ),
+        closed_by_peer(
+            "CLS-07",
+            &[Frame(0x88, b"\x0F\xA0bye")],
+            &["close 4000 bye"],
+            &["close 4000"],
+            "4000 by peer, clean, linger",
+        ),
+        closed_by_peer(
+            "CLS-07, CLS-18",
+            &[Frame(0x88, b"")],
+            &["close"],
+            &["close"],
+            "1005 by peer, clean, linger",
+        ),
+        closed_by_peer(
+            "CLS-27",
+            &[Frame(0x88, b"\x03\xF6")],
+            &["close 1014"],
+            &["close 1014"],
+            "1014 by peer, clean, linger",
+        ),
+        closed_by_peer(
+            "CLS-12, CLS-19",
+            &[
+                Frame(0x88, b"\x03\xE8a"),
+                Frame(0x88, b"\x03\xE9b"),
+                Frame(0x81, b"late"),
+                Frame(0x83, b""),
+            ],
+            &["close 1000 a"],
+            &["close 1000"],
+            "1000 by peer, clean, linger",
+        ),
+    ]);
+}
+
+#[test]
+fn cls_02_03_close_bodies_that_are_wrong() {
+    check(&[
+        refused!("CLS-02", BOTH, [Frame(0x88, b"\x03")], ["error CloseBodyTooShort at 0"], "1002"),
+        refused!(
+            "CLS-03, UTF-08",
+            BOTH,
+            [Frame(0x88, b"\x03\xE8\xFF")],
+            ["error ReasonNotUtf8 at 0"],
+            "1007"
+        ),
+        refused!(
+            "CLS-03",
+            BOTH,
+            [Frame(0x88, b"\x03\xE8\xE2\x82")],
+            ["error ReasonNotUtf8 at 0"],
+            "1007"
+        ),
+        refused!(
+            "CLS-28",
+            BOTH,
+            [Frame(0x88, b"\x03\xED")],
+            ["error IllegalCloseCode(1005) at 0"],
+            "1002"
+        ),
+        refused!(
+            "CLS-29",
+            BOTH,
+            [Frame(0x88, b"\x03\xEE")],
+            ["error IllegalCloseCode(1006) at 0"],
+            "1002"
+        ),
+        refused!(
+            "CLS-31",
+            BOTH,
+            [Frame(0x88, b"\x03\xECreason")],
+            ["error IllegalCloseCode(1004) at 0"],
+            "1002"
+        ),
+        refused!(
+            "CLS-30",
+            BOTH,
+            [Frame(0x88, b"\x03\xF7")],
+            ["error IllegalCloseCode(1015) at 0"],
+            "1002"
+        ),
+        refused!(
+            "CLS-32",
+            BOTH,
+            [Frame(0x88, b"\x00\x00")],
+            ["error IllegalCloseCode(0) at 0"],
+            "1002"
+        ),
+        refused!(
+            "CLS-33",
+            BOTH,
+            [Frame(0x88, b"\x0B\xB7")],
+            ["error IllegalCloseCode(2999) at 0"],
+            "1002"
+        ),
+        refused!(
+            "CLS-35",
+            BOTH,
+            [Frame(0x88, b"\xFF\xFF")],
+            ["error IllegalCloseCode(65535) at 0"],
+            "1002"
+        ),
+    ]);
+}
+
+#[test]
+fn cls_05_15_37_the_caller_closes() {
+    for role in ROLES {
+        let mut endpoint = Endpoint::new(role, Config::default());
+        endpoint.with(|connection, output| {
+            let long = "x".repeat(124);
+            let reason = CloseReason::new(CloseCode::NORMAL, long.as_str());
+            assert_eq!(connection.close(Some(reason), output), Err(SendError::ReasonTooLong));
+            for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, u16::MAX] {
+                let reason = CloseReason::from(CloseCode::from_u16(code));
+                assert_eq!(
+                    connection.close(Some(reason), output),
+                    Err(SendError::IllegalCloseCode)
+                );
+            }
+            // CLS-36: 1010 is for clients.
+            let mandatory = CloseReason::from(CloseCode::MANDATORY_EXTENSION);
+            if role == Role::Server {
+                assert_eq!(
+                    connection.close(Some(mandatory), output),
+                    Err(SendError::IllegalCloseCode)
+                );
+            }
+            assert!(output.outbox.is_empty());
+            let reason = CloseReason::new(CloseCode::NORMAL, &long[..123]);
+            assert_eq!(connection.close(Some(reason), output), Ok(()));
+            assert_eq!(connection.close(None, output), Err(SendError::NotOpen));
+            assert_eq!(connection.send_text("late", output), Err(SendError::NotOpen));
+            assert_eq!(connection.send_ping(b"", output), Err(SendError::NotOpen));
+        });
+        let sent = describe_frames(&endpoint.take_sent(), role);
+        assert_eq!(sent, [format!("close 1000 {}", "x".repeat(123))]);
+        assert_eq!(describe_end(&endpoint.connection), "closing, keep");
+    }
+}
+
+#[test]
+fn cls_08_10_11_the_closing_handshake_that_the_caller_began() {
+    for role in ROLES {
+        let mut endpoint = Endpoint::new(role, Config::default());
+        endpoint
+            .with(|connection, output| connection.close(Some(CloseCode::NORMAL.into()), output))
+            .expect("open");
+        // CLS-11: what the peer sent before it saw our Close still arrives.
+        endpoint.feed(&frame(role, 0x81, b"crossing")).expect("legal");
+        endpoint.feed(&frame(role, 0x88, b"\x03\xE8")).expect("legal");
+        let record = endpoint.record();
+        assert_eq!(record.events, ["text crossing", "close 1000"]);
+        assert_eq!(record.sent, ["close 1000"], "the answer to our Close is not answered");
+        let transport = if role == Role::Server { "linger" } else { "keep" };
+        assert_eq!(record.end, format!("1000 by local, clean, {transport}"));
+    }
+}
+
+#[test]
+fn cls_09_14_the_server_ends_the_transport_first() {
+    for role in ROLES {
+        let mut endpoint = Endpoint::new(role, Config::default());
+        endpoint.feed(&frame(role, 0x88, b"")).expect("legal");
+        let expected = if role == Role::Server { Transport::Linger } else { Transport::Keep };
+        assert_eq!(endpoint.connection.transport(), expected);
+        endpoint.connection.receive_eof();
+        assert_eq!(endpoint.connection.transport(), Transport::Close);
+        assert_eq!(endpoint.connection.poll_timeout(), None);
+        let closed = endpoint.connection.closed().expect("closed");
+        assert!(
+            closed.clean && closed.by == Initiator::Peer && closed.code == CloseCode::NO_STATUS
+        );
+    }
+}
+
+#[test]
+fn cls_13_what_comes_behind_the_end_is_discarded_up_to_a_limit() {
+    for role in ROLES {
+        let mut endpoint = Endpoint::new(role, Config::default());
+        endpoint.feed(&frame(role, 0x83, b"")).expect_err("reserved opcode");
+        for _ in 0..4 {
+            assert_eq!(endpoint.connection.transport(), Transport::Linger);
+            endpoint.feed(&vec![0; 64 * 1024]).expect("discarded");
+        }
+        assert_eq!(endpoint.connection.transport(), Transport::Linger);
+        endpoint.feed(&[0]).expect("discarded");
+        assert_eq!(endpoint.connection.transport(), Transport::Close);
+    }
+}
+
+#[test]
+fn frm_26_cls_23_an_end_without_a_close_is_abnormal_at_every_byte() {
+    for role in ROLES {
+        let stream =
+            [frame(role, 0x01, b"ab"), frame(role, 0x89, b"p"), frame(role, 0x80, b"c")].concat();
+        for cut in 0..=stream.len() {
+            let mut endpoint = Endpoint::new(role, Config::default());
+            endpoint.feed(&stream[..cut]).expect("legal");
+            endpoint.connection.receive_eof();
+            assert_eq!(
+                describe_end(&endpoint.connection),
+                "1006 by peer, unclean, close",
+                "cut at {cut}"
+            );
+            endpoint.connection.receive_eof();
+            assert_eq!(describe_end(&endpoint.connection), "1006 by peer, unclean, close");
+        }
+    }
+}
+
+#[test]
+fn cls_38_a_peer_that_does_not_answer_the_close_is_dropped() {
+    for role in ROLES {
+        let mut endpoint = Endpoint::new(role, Config::default());
+        endpoint.with(|connection, output| connection.close(None, output)).expect("open");
+        let deadline = endpoint.connection.poll_timeout().expect("a deadline");
+        assert_eq!(deadline, endpoint.now + Duration::from_secs(5));
+        endpoint.now = deadline;
+        let verdict = endpoint.with(|connection, output| connection.handle_timeout(output));
+        assert!(matches!(verdict, Err(TimedOut { timer: Timer::Close, .. })));
+        assert_eq!(describe_end(&endpoint.connection), "1006 by local, unclean, close");
+        assert_eq!(endpoint.connection.poll_timeout(), None);
+    }
+}
+
+#[test]
+fn cls_21_40_failing_for_a_reason_of_the_callers_own() {
+    for role in ROLES {
+        let mut endpoint = Endpoint::new(role, Config::default());
+        endpoint.with(|connection, output| connection.fail(CloseCode::INTERNAL, output));
+        endpoint.with(|connection, output| connection.fail(CloseCode::POLICY, output));
+        endpoint.feed(&frame(role, 0x81, b"late")).expect("discarded");
+        let deadline = endpoint.connection.poll_timeout().expect("lingering ends");
+        endpoint.now = deadline;
+        assert_eq!(endpoint.with(|connection, output| connection.handle_timeout(output)), Ok(()));
+        let record = endpoint.record();
+        assert_eq!((record.events.len(), record.sent), (0, vec!["close 1011".to_owned()]));
+        assert_eq!(record.end, "1011 by local, unclean, close");
+    }
+}

@@ -1,0 +1,256 @@
+//! Section 5.1 to 5.3: headers and masking.
+
+use sockeye_protocol::{FrameHeader, Opcode, Role};
+
+use super::Piece::{Bytes, Frame, Raw};
+use super::{BOTH, CLIENT, Case, SERVER, accepted, check, refused};
+use crate::support::Length::{Seven, Sixteen, SixtyFour};
+use crate::support::{Endpoint, Length, raw_frame};
+
+const LONG: &[u8] = &[b'x'; 126];
+
+#[test]
+fn frm_02_16_17_legal_frames() {
+    check(&[
+        accepted!("FRM-17", BOTH, [Frame(0x81, b""), Frame(0x82, b"")], ["text ", "binary "]),
+        accepted!(
+            "FRM-16",
+            BOTH,
+            [Frame(0x81, b"a"), Frame(0x82, b"\0\xFF")],
+            ["text a", r"binary \x00\xff"]
+        ),
+        accepted!(
+            "FRM-02",
+            BOTH,
+            [Frame(0x82, &[0; 125]), Frame(0x82, LONG), Frame(0x82, &[1; 1000])],
+            [
+                "binary 125 bytes, sum 0",
+                "binary 126 bytes, sum 49ad5475cc33f100",
+                "binary 1000 bytes, sum f34cea31ee14ce80"
+            ]
+        ),
+    ]);
+}
+
+#[test]
+fn frm_03_04_lengths_out_of_form() {
+    check(&[
+        refused!(
+            "FRM-03",
+            BOTH,
+            [Raw(0x82, SixtyFour(1 << 63), b"")],
+            ["error LengthTopBit at 0"],
+            "1002"
+        ),
+        refused!(
+            "FRM-03",
+            BOTH,
+            [Raw(0x82, SixtyFour(u64::MAX), b"")],
+            ["error LengthTopBit at 0"],
+            "1002"
+        ),
+        refused!(
+            "FRM-04",
+            BOTH,
+            [Raw(0x82, Sixteen(0), b"")],
+            ["error LengthNotMinimal at 0"],
+            "1002"
+        ),
+        refused!(
+            "FRM-04",
+            BOTH,
+            [Raw(0x82, Sixteen(125), LONG)],
+            ["error LengthNotMinimal at 0"],
+            "1002"
+        ),
+        refused!(
+            "FRM-04",
+            BOTH,
+            [Raw(0x82, SixtyFour(0xFFFF), b"")],
+            ["error LengthNotMinimal at 0"],
+            "1002"
+        ),
+        refused!(
+            "FRM-04",
+            BOTH,
+            [Raw(0x81, SixtyFour(0), b"")],
+            ["error LengthNotMinimal at 0"],
+            "1002"
+        ),
+    ]);
+}
+
+#[test]
+fn frm_06_to_09_reserved_bits_and_opcodes() {
+    check(&[
+        refused!("FRM-06", BOTH, [Frame(0xC1, b"a")], ["error ReservedBit at 0"], "1002"),
+        refused!("FRM-06", BOTH, [Frame(0xC9, b"a")], ["error ReservedBit at 0"], "1002"),
+        refused!("FRM-07", BOTH, [Frame(0xA1, b"a")], ["error ReservedBit at 0"], "1002"),
+        refused!("FRM-07", BOTH, [Frame(0x92, b"")], ["error ReservedBit at 0"], "1002"),
+        refused!("FRM-22", BOTH, [Frame(0x41, b"a")], ["error ReservedBit at 0"], "1002"),
+        refused!(
+            "FRM-08",
+            BOTH,
+            [Raw(0x83, SixtyFour(1 << 62), b"")],
+            ["error ReservedOpcode(3) at 0"],
+            "1002"
+        ),
+        refused!("FRM-08", BOTH, [Frame(0x84, b"a")], ["error ReservedOpcode(4) at 0"], "1002"),
+        refused!("FRM-08", BOTH, [Frame(0x85, b"a")], ["error ReservedOpcode(5) at 0"], "1002"),
+        refused!("FRM-08", BOTH, [Frame(0x86, b"a")], ["error ReservedOpcode(6) at 0"], "1002"),
+        refused!("FRM-08", BOTH, [Frame(0x07, b"a")], ["error ReservedOpcode(7) at 0"], "1002"),
+        refused!("FRM-09", BOTH, [Frame(0x8B, b"")], ["error ReservedOpcode(11) at 0"], "1002"),
+        refused!("FRM-09", BOTH, [Frame(0x8C, b"")], ["error ReservedOpcode(12) at 0"], "1002"),
+        refused!("FRM-09", BOTH, [Frame(0x8D, b"")], ["error ReservedOpcode(13) at 0"], "1002"),
+        refused!("FRM-09", BOTH, [Frame(0x8E, b"")], ["error ReservedOpcode(14) at 0"], "1002"),
+        refused!("FRM-09", BOTH, [Frame(0x8F, b"")], ["error ReservedOpcode(15) at 0"], "1002"),
+    ]);
+}
+
+#[test]
+fn frm_25_cls_20_nothing_is_looked_at_behind_an_error() {
+    check(&[
+        refused!(
+            "FRM-25",
+            SERVER,
+            [Frame(0x81, b"a"), Frame(0x83, b""), Frame(0x81, b"b"), Frame(0x89, b"")],
+            ["text a", "error ReservedOpcode(3) at 7"],
+            "1002"
+        ),
+        refused!(
+            "CLS-20",
+            CLIENT,
+            [Frame(0x81, b"a"), Frame(0x83, b""), Frame(0x88, b"\x03\xE8")],
+            ["text a", "error ReservedOpcode(3) at 3"],
+            "1002"
+        ),
+    ]);
+}
+
+#[test]
+fn frm_15_a_message_over_the_limit_is_refused_at_its_header() {
+    check(&[
+        refused!(
+            "FRM-15",
+            BOTH,
+            [Raw(0x82, Sixteen(1001), b"")],
+            ["error MessageTooLong at 0"],
+            "1009"
+        ),
+        refused!(
+            "FRM-14",
+            BOTH,
+            [Raw(0x82, SixtyFour(i64::MAX as u64), b"")],
+            ["error MessageTooLong at 0"],
+            "1009"
+        ),
+        refused!(
+            "FRM-14",
+            BOTH,
+            [Raw(0x82, SixtyFour(1 << 32), b"")],
+            ["error MessageTooLong at 0"],
+            "1009"
+        ),
+        refused!(
+            "FRM-15",
+            SERVER,
+            [Frame(0x02, &[0; 600]), Raw(0x80, Sixteen(401), b"")],
+            ["error MessageTooLong at 608"],
+            "1009"
+        ),
+    ]);
+}
+
+#[test]
+fn frm_18_19_msk_the_wrong_side_masks() {
+    check(&[
+        refused!("FRM-18", SERVER, [Bytes(b"\x81\x05Hello")], ["error Unmasked at 0"], "1002"),
+        refused!("FRM-18", SERVER, [Bytes(b"\x88\x00")], ["error Unmasked at 0"], "1002"),
+        refused!(
+            "FRM-18",
+            SERVER,
+            [Frame(0x81, b"a"), Bytes(b"\x89\x00")],
+            ["text a", "error Unmasked at 7"],
+            "1002"
+        ),
+        refused!(
+            "FRM-19",
+            CLIENT,
+            [Bytes(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58")],
+            ["error Masked at 0"],
+            "1002"
+        ),
+        refused!("FRM-19", CLIENT, [Bytes(b"\x8A\x80\0\0\0\0")], ["error Masked at 0"], "1002"),
+        accepted!(
+            "MSK-07",
+            SERVER,
+            [Bytes(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58")],
+            ["text Hello"]
+        ),
+        accepted!("MSK-08", SERVER, [Bytes(b"\x82\x83\0\0\0\0abc")], ["binary abc"]),
+    ]);
+}
+
+/// Every pair of first bytes against a table written down apart from the parser.
+#[test]
+fn frm_01_every_first_pair_of_bytes_against_the_rules() {
+    for role in [Role::Server, Role::Client] {
+        for first in 0..=u8::MAX {
+            for second in 0..=u8::MAX {
+                let mut endpoint = Endpoint::new(role, super::config());
+                let verdict = endpoint.feed(&[first, second]);
+                let masked = second & 0x80 != 0;
+                let len = second & 0x7F;
+                let legal = first & 0x70 == 0
+                    && matches!(first & 0x0F, 1 | 2 | 8 | 9 | 10)
+                    && masked == (role == Role::Server)
+                    && (first & 0x0F < 8
+                        || (first & 0x80 != 0 && len <= 125 && (first & 0x0F != 8 || len != 1)));
+                assert_eq!(verdict.is_ok(), legal, "{first:#x} {second:#x} as {role:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn frm_05_11_headers_are_written_in_the_shortest_form_and_read_back() {
+    let sizes = (0..300).chain([0xFFFF, 0x1_0000, 70_000, 1 << 31, 1 << 32, (1 << 63) - 1]);
+    for payload_len in sizes {
+        for mask in [None, Some([1, 2, 3, 4])] {
+            let header = FrameHeader { fin: true, opcode: Opcode::Binary, mask, payload_len };
+            let mut bytes = [0; FrameHeader::BYTES_MAX];
+            let len = header.encode(&mut bytes);
+            let expected = match payload_len {
+                0..=125 => 2,
+                126..=0xFFFF => 4,
+                _ => 10,
+            } + if mask.is_some() { 4 } else { 0 };
+            assert_eq!(len, expected, "{payload_len}");
+            let length = Length::shortest(usize::try_from(payload_len).expect("64 bits"));
+            let role = if mask.is_some() { Role::Server } else { Role::Client };
+            let by_hand = raw_frame(role, 0x82, length, b"");
+            let by_hand_len = by_hand.len() - if mask.is_some() { 4 } else { 0 };
+            assert_eq!(bytes[..by_hand_len], by_hand[..by_hand_len], "{payload_len}");
+            assert!(!matches!(length, Seven(len) if len > 125));
+        }
+    }
+}
+
+/// Earliest byte: the error comes with the first byte that makes the input invalid.
+#[test]
+fn frm_10_errors_come_at_the_first_byte_that_makes_them_certain() {
+    let cases: [(&[u8], usize); 6] = [
+        (&[0xC1, 0x85], 2),
+        (&[0x81, 0x05], 2),
+        (&[0x89, 0xFE], 2),
+        (&[0x82, 0xFE, 0x00, 0x7D], 4),
+        (&[0x82, 0xFF, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF], 10),
+        (&[0x82, 0xFE, 0x03, 0xE9], 4),
+    ];
+    for (bytes, at) in cases {
+        let mut endpoint = Endpoint::new(Role::Server, super::config());
+        for (index, byte) in bytes.iter().enumerate() {
+            assert_eq!(endpoint.feed(&[*byte]).is_err(), index + 1 == at, "{bytes:x?} at {index}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Pings after silence, unfinished messages, and their deadlines, on a clock that the test sets.
+
+use std::time::Duration;
+
+use sockeye_protocol::{Config, Instant, Role, TimedOut, Timer};
+
+use crate::support::{Endpoint, describe_end, describe_frames, frame};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Moves the clock to the next deadline and handles it.
+fn expire(endpoint: &mut Endpoint) -> Result<(), TimedOut> {
+    endpoint.now = endpoint.connection.poll_timeout().expect("a deadline");
+    endpoint.with(|connection, output| connection.handle_timeout(output))
+}
+
+/// Lets the keepalive send its ping and returns the ping's payload.
+fn ping(endpoint: &mut Endpoint) -> Vec<u8> {
+    expire(endpoint).expect("a ping is due");
+    let sent = endpoint.take_sent();
+    let role = endpoint.connection.role();
+    assert!(describe_frames(&sent, role)[0].starts_with("ping"));
+    let header = if role == Role::Server { 2 } else { 6 };
+    let mut payload = sent[header..].to_vec();
+    if role == Role::Client {
+        for (byte, key) in payload.iter_mut().zip(sent[2..6].iter().cycle()) {
+            *byte ^= key;
+        }
+    }
+    payload
+}
+
+#[test]
+fn ctl_09_a_silent_peer_is_asked_and_found_alive_or_dead() {
+    for role in [Role::Server, Role::Client] {
+        let mut endpoint = Endpoint::new(role, Config::default());
+        let payload = ping(&mut endpoint);
+        assert_eq!(endpoint.now, Instant::ZERO + 20 * SECOND);
+        assert_eq!(payload.len(), 8);
+
+        endpoint.now += Duration::from_millis(70);
+        endpoint.feed(&frame(role, 0x8A, &payload)).expect("legal");
+        assert_eq!(endpoint.connection.round_trip(), Some(Duration::from_millis(70)));
+
+        assert_ne!(ping(&mut endpoint), payload, "every ping is new");
+        let sent = endpoint.now;
+        assert_eq!(expire(&mut endpoint).map_err(|error| error.timer), Err(Timer::Pong));
+        assert_eq!(endpoint.now, sent + 20 * SECOND);
+        assert_eq!(describe_end(&endpoint.connection), "1006 by local, unclean, close");
+        assert!(endpoint.outbox.is_empty(), "nobody listens");
+    }
+}
+
+#[test]
+fn ctl_11_an_old_pong_does_not_answer_a_new_ping() {
+    let mut endpoint = Endpoint::new(Role::Server, Config::default());
+    let first = ping(&mut endpoint);
+    endpoint.feed(&frame(Role::Server, 0x8A, &first)).expect("legal");
+    let second = ping(&mut endpoint);
+    let due = endpoint.connection.poll_timeout();
+    endpoint.now += 10 * SECOND;
+    endpoint.feed(&frame(Role::Server, 0x8A, &first)).expect("legal");
+    assert_eq!(endpoint.connection.poll_timeout(), due, "the old pong changes nothing");
+    endpoint.feed(&frame(Role::Server, 0x8A, &second)).expect("legal");
+    assert_eq!(endpoint.connection.poll_timeout(), Some(endpoint.now + 20 * SECOND));
+}
+
+#[test]
+fn traffic_is_a_sign_of_life() {
+    let mut endpoint = Endpoint::new(Role::Server, Config::default());
+    for _ in 0..10 {
+        endpoint.now += 19 * SECOND;
+        endpoint.feed(&frame(Role::Server, 0x81, b"busy")).expect("legal");
+        assert_eq!(endpoint.with(|connection, output| connection.handle_timeout(output)), Ok(()));
+        assert!(endpoint.outbox.is_empty(), "no ping while the line is busy");
+    }
+    // A long message that comes slowly keeps the connection alive although the pong is behind it.
+    ping(&mut endpoint);
+    let message = frame(Role::Server, 0x82, &[0; 40]);
+    for byte in &message[..25] {
+        endpoint.now += SECOND;
+        endpoint.feed(&[*byte]).expect("legal");
+        assert_eq!(endpoint.with(|connection, output| connection.handle_timeout(output)), Ok(()));
+    }
+}
+
+#[test]
+fn frg_15_ctl_12_an_unfinished_message_has_a_deadline_that_pings_do_not_move() {
+    for role in [Role::Server, Role::Client] {
+        for start in [
+            frame(role, 0x01, b"never finished"),
+            frame(role, 0x82, b"cut")[..4].to_vec(),
+            vec![0x81],
+        ] {
+            let mut endpoint = Endpoint::new(role, Config::default());
+            endpoint.feed(&start).expect("legal");
+            let within_message = start[0] == 0x01;
+            for _ in 0..29 {
+                endpoint.now += SECOND;
+                if within_message {
+                    endpoint.feed(&frame(role, 0x89, b"alive")).expect("legal");
+                }
+                assert_eq!(
+                    endpoint.with(|connection, output| connection.handle_timeout(output)),
+                    Ok(())
+                );
+            }
+            endpoint.now += SECOND;
+            let verdict = endpoint.with(|connection, output| connection.handle_timeout(output));
+            assert_eq!(verdict.map_err(|error| error.timer), Err(Timer::Message));
+            let sent = describe_frames(&endpoint.take_sent(), role);
+            assert_eq!(sent.last().map(String::as_str), Some("close 1008"));
+        }
+    }
+}
+
+#[test]
+fn a_finished_message_has_no_deadline() {
+    let mut endpoint = Endpoint::new(Role::Server, Config::default());
+    let message = frame(Role::Server, 0x81, b"slow but whole");
+    for byte in &message {
+        endpoint.now += SECOND;
+        endpoint.feed(&[*byte]).expect("legal");
+    }
+    assert_eq!(endpoint.connection.poll_timeout(), Some(endpoint.now + 20 * SECOND), "only a ping");
+}
+
+#[test]
+fn while_nothing_is_read_silence_proves_nothing() {
+    let mut endpoint = Endpoint::new(Role::Server, Config::default());
+    endpoint.connection.suspend_keepalive();
+    assert_eq!(endpoint.connection.poll_timeout(), None);
+    endpoint.now += 1000 * SECOND;
+    endpoint.connection.resume_keepalive(endpoint.now);
+    assert_eq!(endpoint.connection.poll_timeout(), Some(endpoint.now + 20 * SECOND));
+}
+
+#[test]
+fn keepalive_can_be_switched_off() {
+    let mut config = Config::default();
+    config.ping_after = None;
+    let endpoint = Endpoint::new(Role::Server, config);
+    assert_eq!(endpoint.connection.poll_timeout(), None);
+}
+
+#[test]
+fn handling_a_timeout_early_does_nothing() {
+    let mut endpoint = Endpoint::new(Role::Client, Config::default());
+    endpoint.now += 19 * SECOND;
+    assert_eq!(endpoint.with(|connection, output| connection.handle_timeout(output)), Ok(()));
+    assert!(endpoint.outbox.is_empty());
+}

@@ -1,0 +1,125 @@
+//! What a peer, or a careless caller, cannot make grow.
+
+use sockeye_protocol::{Config, Outbox, Prepared, Role, SendError};
+
+use crate::support::{Endpoint, Length, frame, raw_frame};
+use crate::zero_copy::allocated_by;
+
+#[test]
+fn an_outbox_takes_one_message_of_any_size_and_then_counts() {
+    let mut config = Config::default();
+    config.outbox_bytes_max = 1000;
+    let mut endpoint = Endpoint::new(Role::Server, config);
+    endpoint.with(|connection, output| {
+        assert_eq!(connection.send_binary(&[0; 5000], output), Ok(()));
+        assert_eq!(connection.send_binary(b"", output), Err(SendError::Full));
+        assert_eq!(connection.send_prepared(&Prepared::text("x"), output), Err(SendError::Full));
+        // Control frames are not refused for the messages before them.
+        let len = output.outbox.len();
+        output.outbox.advance(len - 900);
+        assert_eq!(connection.send_binary(&[0; 98], output), Ok(()));
+        assert_eq!(connection.send_text("x", output), Err(SendError::Full));
+        assert_eq!(connection.send_ping(b"still", output), Ok(()));
+        for _ in 0..10_000 {
+            let _ = connection.send_ping(&[0; 125], output);
+        }
+        assert!(output.outbox.len() <= 1000 + 4096 + 127);
+        assert_eq!(connection.close(None, output), Ok(()), "a close always fits");
+    });
+}
+
+#[test]
+fn frm_08_10_a_header_commits_no_memory() {
+    let mut config = Config::default();
+    config.message_bytes_max = 1 << 40;
+    for first in [0x81, 0x82, 0x01, 0x83, 0x89] {
+        for length in
+            [Length::SixtyFour(1 << 40), Length::SixtyFour(1 << 20), Length::Sixteen(0xFFFF)]
+        {
+            let header = raw_frame(Role::Server, first, length, b"");
+            let mut endpoint = Endpoint::new(Role::Server, config.clone());
+            let mut bytes = header.clone();
+            let (_, heap) = allocated_by(|| {
+                endpoint.with(|connection, output| {
+                    let mut input = &mut bytes[..];
+                    let _ = connection.receive(&mut input, output);
+                });
+            });
+            assert!(heap.peak_bytes <= 512, "{first:#x} {length:?}: {heap:?}");
+        }
+    }
+}
+
+#[test]
+fn buffers_grow_with_what_has_come_and_not_with_what_was_announced() {
+    let mut config = Config::default();
+    config.message_bytes_max = 1 << 30;
+    let mut endpoint = Endpoint::new(Role::Server, config);
+    endpoint.feed(&raw_frame(Role::Server, 0x82, Length::SixtyFour(1 << 30), b"")).expect("legal");
+    let mut received = 0;
+    let (_, heap) = allocated_by(|| {
+        for _ in 0..100 {
+            let mut piece = [7; 1000];
+            received += piece.len();
+            endpoint.with(|connection, output| {
+                let mut input = &mut piece[..];
+                assert_eq!(connection.receive(&mut input, output), Ok(None));
+            });
+        }
+    });
+    // Growing holds the old and the new buffer for a moment.
+    assert!(heap.peak_bytes <= 3 * received as u64 + 512, "{heap:?}");
+}
+
+/// Work for n and 2n pieces: allocations and the bytes that they move stay linear.
+#[test]
+fn frg_14_assembling_is_linear_in_the_number_of_fragments() {
+    let work = |fragments: usize| {
+        let mut config = Config::default();
+        config.fragments_max = Some(u32::MAX);
+        let mut stream = frame(Role::Server, 0x02, b"x");
+        for _ in 1..fragments {
+            stream.extend(frame(Role::Server, 0x00, b"x"));
+        }
+        let mut endpoint = Endpoint::new(Role::Server, config);
+        let (_, heap) = allocated_by(|| {
+            endpoint.with(|connection, output| {
+                let mut input = &mut stream[..];
+                assert_eq!(connection.receive(&mut input, output), Ok(None));
+            });
+        });
+        heap
+    };
+    let (small, large) = (work(10_000), work(20_000));
+    assert!(large.allocated_bytes <= 3 * small.allocated_bytes, "{small:?} {large:?}");
+    assert!(large.allocations <= small.allocations + 2, "doubling: {small:?} {large:?}");
+}
+
+#[test]
+fn an_idle_connection_holds_no_heap_buffer() {
+    for role in [Role::Server, Role::Client] {
+        let (endpoint, heap) = allocated_by(|| {
+            let mut endpoint = Endpoint::new(role, Config::default());
+            let mut echo = frame(role, 0x01, &[b'x'; 3000]);
+            echo.extend(frame(role, 0x80, &[b'y'; 3000]));
+            endpoint.feed(&echo[..1000]).expect("legal");
+            endpoint.feed(&echo[1000..]).expect("legal");
+            endpoint.events = Vec::new();
+            endpoint
+                .with(|connection, output| connection.send_text("reply", output))
+                .expect("open");
+            endpoint.take_sent();
+            drop(endpoint.outbox.take_spare());
+            endpoint
+        });
+        // What is left is the shared configuration alone.
+        assert!(heap.held_bytes <= 256, "{role:?}: {heap:?}");
+        drop(endpoint);
+    }
+}
+
+#[test]
+fn an_empty_outbox_holds_nothing() {
+    let (_outbox, heap) = allocated_by(Outbox::new);
+    assert_eq!(heap.allocations, 0);
+}

@@ -1,0 +1,14 @@
+//! Integration tests of the protocol crate: one binary, a module for each subject.
+//!
+//! A test that proves a row of the conformance matrix carries the row's id in its name or in its
+//! table.
+
+mod conformance;
+mod keepalive;
+mod layout;
+mod limits;
+mod pair;
+mod properties;
+mod support;
+mod tungstenite;
+mod zero_copy;

@@ -1,0 +1,230 @@
+//! Zero copy, shown: by the address of the payload, and by an allocator that counts.
+
+// A global allocator cannot be written without `unsafe`; this one only counts for the system's.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+
+use sockeye_protocol::{
+    Config, Connection, Event, Instant, Outbox, Output, Prepared, Role, Unmasked,
+};
+
+use crate::support::frame;
+
+/// What a piece of code did to the heap, on its own thread.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Heap {
+    pub(crate) allocations: u64,
+    pub(crate) allocated_bytes: u64,
+    /// The most bytes held at a time, beyond those held at the beginning.
+    pub(crate) peak_bytes: u64,
+    /// The bytes held at the end, beyond those held at the beginning.
+    pub(crate) held_bytes: i64,
+}
+
+thread_local! {
+    static HEAP: Cell<Heap> = const {
+        Cell::new(Heap { allocations: 0, allocated_bytes: 0, peak_bytes: 0, held_bytes: 0 })
+    };
+}
+
+struct Counting;
+
+impl Counting {
+    fn count(bytes: i64) {
+        // The thread's counters may be gone while the thread ends.
+        let _ = HEAP.try_with(|cell| {
+            let mut heap = cell.get();
+            if bytes > 0 {
+                heap.allocations += 1;
+                heap.allocated_bytes += bytes.unsigned_abs();
+            }
+            heap.held_bytes += bytes;
+            heap.peak_bytes = heap.peak_bytes.max(u64::try_from(heap.held_bytes).unwrap_or(0));
+            cell.set(heap);
+        });
+    }
+}
+
+// SAFETY: every call goes to the system's allocator with the arguments as they came; counting
+// touches a thread-local `Cell` only, which does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::count(layout.size() as i64);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        Self::count(-(layout.size() as i64));
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Runs `code` and returns what it did to the heap.
+pub(crate) fn allocated_by<R>(code: impl FnOnce() -> R) -> (R, Heap) {
+    HEAP.set(Heap::default());
+    let result = code();
+    (result, HEAP.get())
+}
+
+#[test]
+fn a_whole_message_lies_in_the_callers_buffer_and_costs_no_allocation() {
+    for (first, size) in
+        [(0x81, 0), (0x81, 5), (0x82, 125), (0x82, 126), (0x81, 60_000), (0x82, 1 << 20)]
+    {
+        let config = Arc::new(Config::default());
+        let mut connection = Connection::new(Role::Server, config, Instant::ZERO);
+        let mut outbox = Outbox::new();
+        let mut output =
+            Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+        let mut buffer = frame(Role::Server, first, &vec![b'a'; size]);
+        buffer.extend(frame(Role::Server, 0x89, b"ping"));
+        let range = buffer.as_ptr_range();
+        let mut input = &mut buffer[..];
+        let (event, heap) = allocated_by(|| connection.receive(&mut input, &mut output));
+        let (borrowed, payload) = match event.expect("legal").expect("whole") {
+            Event::Text(text) => (text.is_borrowed(), text.as_bytes().as_ptr_range()),
+            Event::Binary(payload) => (payload.is_borrowed(), payload.as_ptr_range()),
+            other => panic!("{other:?}"),
+        };
+        assert!(borrowed);
+        assert!(range.start <= payload.start && payload.end <= range.end, "inside the buffer");
+        assert_eq!(heap.allocations, 0, "{size} bytes: {heap:?}");
+    }
+}
+
+#[test]
+fn several_events_can_be_held_together() {
+    let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
+    let mut outbox = Outbox::new();
+    let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+    let mut buffer =
+        [frame(Role::Server, 0x81, b"one"), frame(Role::Server, 0x81, b"two")].concat();
+    let mut input = &mut buffer[..];
+    let one = connection.receive(&mut input, &mut output).expect("legal");
+    let two = connection.receive(&mut input, &mut output).expect("legal");
+    let (Some(Event::Text(one)), Some(Event::Text(two))) = (one, two) else {
+        panic!("two text messages");
+    };
+    // The connection is free to send while the events are held.
+    connection.send_text(&two, &mut output).expect("open");
+    assert_eq!((&*one, &*two), ("one", "two"));
+}
+
+#[test]
+fn an_echo_in_steady_state_allocates_nothing() {
+    for size in [16, 1024, 60_000] {
+        let mut connection =
+            Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
+        let mut outbox = Outbox::new();
+        let original = frame(Role::Server, 0x81, &vec![b'a'; size]);
+        let mut buffer = original.clone();
+        for round in 0..10 {
+            buffer.copy_from_slice(&original);
+            let (_, heap) = allocated_by(|| {
+                let mut input = &mut buffer[..];
+                let mut output =
+                    Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+                while let Some(event) = connection.receive(&mut input, &mut output).expect("legal")
+                {
+                    if let Event::Text(text) = event {
+                        connection.send_text(&text, &mut output).expect("open");
+                    }
+                }
+                let len = outbox.len();
+                outbox.advance(len);
+            });
+            assert!(round == 0 || heap.allocations == 0, "{size} bytes, round {round}: {heap:?}");
+        }
+    }
+}
+
+#[test]
+fn a_prepared_message_is_neither_copied_nor_allocated_for_each_receiver() {
+    let prepared = Prepared::binary(&[7; 1000]);
+    let mut connections: Vec<_> = (0..100)
+        .map(|_| {
+            (
+                Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO),
+                Outbox::new(),
+            )
+        })
+        .collect();
+    let (_, heap) = allocated_by(|| {
+        for (connection, outbox) in &mut connections {
+            let mut output = Output { outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+            connection.send_prepared(&prepared, &mut output).expect("open");
+        }
+    });
+    assert_eq!(heap.allocations, 0);
+    let addresses: Vec<_> =
+        connections.iter().flat_map(|(_, outbox)| outbox.chunks().map(<[u8]>::as_ptr)).collect();
+    assert!(addresses.iter().all(|address| *address == addresses[0]), "the same bytes for all");
+}
+
+#[test]
+fn a_long_owned_message_is_sent_from_where_it_lies() {
+    let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
+    let mut outbox = Outbox::new();
+    let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+    let payload = vec![1; 20_000];
+    let address = payload.as_ptr();
+    connection.send_binary_owned(payload, &mut output).expect("open");
+    assert_eq!(outbox.chunks().last().map(<[u8]>::as_ptr), Some(address));
+}
+
+#[test]
+fn a_large_message_can_be_read_straight_into_its_buffer() {
+    for (first, unit) in [(0x82, "x"), (0x81, "ä")] {
+        let payload = unit.repeat(150_000 / unit.len());
+        let stream = frame(Role::Server, first, payload.as_bytes());
+        let mut connection =
+            Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
+        let mut outbox = Outbox::new();
+        let mut output =
+            Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+        let mut head = stream[..9_001].to_vec();
+        assert_eq!(connection.receive(&mut &mut head[..], &mut output), Ok(None));
+        let mut rest = &stream[9_001..];
+        let mut direct = 0;
+        let event = loop {
+            let event = if let Some(buffer) = connection.input_buffer() {
+                let room = (buffer.capacity() - buffer.len()).min(rest.len());
+                buffer.extend_from_slice(&rest[..room]);
+                rest = &rest[room..];
+                direct += room;
+                connection.received(room, &mut output).expect("legal")
+            } else {
+                let mut piece = rest.to_vec();
+                let mut input = &mut piece[..];
+                let event = connection.receive(&mut input, &mut output).expect("legal");
+                let event = event.expect("the rest is there");
+                assert!(matches!(&event, Event::Text(_) | Event::Binary(_)));
+                let whole = match event {
+                    Event::Text(text) => text.into_bytes(),
+                    Event::Binary(payload) => payload.into_bytes(),
+                    _ => unreachable!("checked above"),
+                };
+                assert_eq!(whole, payload.as_bytes());
+                break None;
+            };
+            if event.is_some() {
+                break event;
+            }
+        };
+        assert!(direct > 100_000, "most of it went straight: {direct}");
+        match event {
+            Some(Event::Text(text)) => assert_eq!(&*text, payload),
+            Some(Event::Binary(bytes)) => assert_eq!(&*bytes, payload.as_bytes()),
+            None => {}
+            Some(other) => panic!("{other:?}"),
+        }
+    }
+}
