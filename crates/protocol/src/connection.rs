@@ -171,8 +171,11 @@ impl Connection {
         if self.pending_pong.is_some() {
             self.outbox_drained(output);
         }
+        if matches!(event, Ok(Some(Event::Text(_) | Event::Binary(_)))) || self.reader.is_idle() {
+            self.message_deadline = None;
+        }
         match &event {
-            Ok(Some(Event::Text(_) | Event::Binary(_))) => self.message_deadline = None,
+            Ok(Some(Event::Text(_) | Event::Binary(_))) => {}
             Ok(Some(Event::Ping(payload))) => self.answer_ping(payload, output),
             Ok(Some(Event::Pong(payload))) => self.keepalive.pong(payload, now, heard_before),
             Ok(Some(Event::Close(reason))) => self.receive_close(reason.as_ref(), output),
@@ -182,11 +185,9 @@ impl Connection {
         event
     }
 
-    /// Sets or clears the deadline of an unfinished message, now that all input was taken.
+    /// Sets the deadline of a message that has begun, now that all input was taken.
     fn watch_message(&mut self, now: Instant) {
-        if self.reader.is_idle() {
-            self.message_deadline = None;
-        } else if self.message_deadline.is_none() {
+        if self.message_deadline.is_none() && !self.reader.is_idle() {
             self.message_deadline = self.config.message_within.map(|within| now + within);
         }
     }

@@ -30,6 +30,7 @@ pub(crate) enum Length {
 }
 
 impl Length {
+    #[expect(clippy::cast_possible_truncation, reason = "each arm holds what fits")]
     pub(crate) fn shortest(len: usize) -> Self {
         match len {
             0..=125 => Self::Seven(len as u8),
