@@ -5,6 +5,12 @@
 //! system call. So the same loop runs on epoll or kqueue ([`Mio`]), on a simulated network with a
 //! virtual clock ([`Memory`]), and on whatever implements the trait elsewhere.
 
+mod counting;
+mod mio;
+
+pub use counting::{Counters, Counting};
+pub use mio::Mio;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;

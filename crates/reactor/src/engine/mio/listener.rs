@@ -1,0 +1,166 @@
+//! A listening socket: how it is made, and how it accepts.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ::mio::event::Source;
+use ::mio::net::{TcpListener, UnixListener};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::super::{Address, Remote};
+use super::stream::{Stream, set_user_timeout};
+
+/// A socket that listens.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+impl Listener {
+    /// Binds and listens.
+    pub(super) fn bind(address: &Address, user_timeout: Option<Duration>) -> io::Result<Self> {
+        match address {
+            Address::Tcp(address) => {
+                let socket = tcp_socket(address)?;
+                socket.set_reuse_port(true)?;
+                socket.bind(&SockAddr::from(*address))?;
+                // Accepted sockets inherit both.
+                socket.set_tcp_nodelay(true)?;
+                set_user_timeout(&socket, user_timeout)?;
+                socket.listen(BACKLOG)?;
+                Ok(Self::Tcp(TcpListener::from_std(socket.into())))
+            }
+            Address::Unix(path) => {
+                let socket = bind_unix(path)?;
+                let file = SocketFile::of(path)?;
+                socket.listen(BACKLOG)?;
+                Ok(Self::Unix(UnixListener::from_std(socket.into()), file))
+            }
+            Address::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// The address that the listener got.
+    pub(super) fn address(&self) -> io::Result<Address> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Address::Tcp),
+            Self::Unix(_, file) => Ok(Address::Unix(file.path.clone())),
+        }
+    }
+
+    /// What the selector watches.
+    pub(super) const fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(listener) => listener,
+            Self::Unix(listener, _) => listener,
+        }
+    }
+
+    /// Accepts one connection; `None`: none is waiting.
+    pub(super) fn accept(&self) -> io::Result<Option<(Stream, Remote)>> {
+        loop {
+            let accepted = match self {
+                Self::Tcp(listener) => listener.accept().and_then(|(stream, remote)| {
+                    if !NODELAY_IS_INHERITED {
+                        stream.set_nodelay(true)?;
+                    }
+                    Ok((Stream::accepted_tcp(stream), Remote::Tcp(remote)))
+                }),
+                Self::Unix(listener, _) => listener
+                    .accept()
+                    .map(|(stream, _)| (Stream::accepted_unix(stream), Remote::Unix)),
+            };
+            return match accepted {
+                Ok(accepted) => Ok(Some(accepted)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+        }
+    }
+}
+
+/// Fails if somebody listens at a TCP address.
+pub(super) fn ensure_unused(address: &Address) -> io::Result<()> {
+    match address {
+        // A socket that does not share its port cannot be bound beside one that listens.
+        Address::Tcp(address) => tcp_socket(address)?.bind(&SockAddr::from(*address)),
+        _ => Ok(()),
+    }
+}
+
+/// The kernel cuts it to its own limit (net.core.somaxconn, mostly 4096).
+const BACKLOG: i32 = 4096;
+
+/// Saves a system call for each connection.
+const NODELAY_IS_INHERITED: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// A socket that can take over a port on which old connections have not died down yet.
+fn tcp_socket(address: &SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+/// Binds a Unix socket, over a socket file that a dead server left behind if need be.
+fn bind_unix(path: &Path) -> io::Result<Socket> {
+    let address = SockAddr::unix(path)?;
+    let socket = unix_socket()?;
+    match socket.bind(&address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path, &address) => {
+            fs::remove_file(path)?;
+            socket.bind(&address)?;
+        }
+        result => result?,
+    }
+    Ok(socket)
+}
+
+/// Whether `path` is a socket file at which nobody listens. A full backlog, or a lack of
+/// permission, means that somebody does.
+fn is_stale(path: &Path, address: &SockAddr) -> bool {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let refused = || {
+        let answer = unix_socket().and_then(|socket| socket.connect(address));
+        answer.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    };
+    is_socket && refused()
+}
+
+fn unix_socket() -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// The file of a Unix listener, removed with it, unless another server's has taken its place.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        let file = fs::symlink_metadata(path)?;
+        Ok(Self { path: path.to_owned(), device: file.dev(), inode: file.ino() })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let is_ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|file| (file.dev(), file.ino()) == (self.device, self.inode));
+        if is_ours {
+            // Whoever finds it nevertheless can see that it is stale.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
