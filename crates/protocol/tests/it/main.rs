@@ -4,6 +4,7 @@
 //! table.
 
 mod conformance;
+mod handshake;
 mod keepalive;
 mod layout;
 mod limits;
