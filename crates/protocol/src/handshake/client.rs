@@ -53,7 +53,8 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Sets the Origin, which browsers send and other clients usually do not (RFC 6455 section 4.1, 8.).
+    /// Sets the Origin, which browsers send and other clients usually do not (RFC 6455 section 4.1,
+    /// 8.).
     ///
     /// # Errors
     /// [`InvalidHeader::Value`] if it cannot stand in a header line.
@@ -106,7 +107,8 @@ impl ClientRequest {
 /// Room for what every request says, beside its resource and its host.
 const FIXED_LEN_MAX: usize = 192;
 
-/// Asks for an upgrade and reads the answer. It holds no received bytes, only how far it has looked.
+/// Asks for an upgrade and reads the answer. It holds no received bytes, only how far it has
+/// looked.
 #[derive(Clone, Debug)]
 pub struct ClientHandshake {
     search: HeadSearch,
@@ -118,7 +120,8 @@ pub struct ClientHandshake {
 impl ClientHandshake {
     /// Appends the request to the outbox. Nothing else may be sent until the answer has come.
     ///
-    /// `nonce` must be fresh from a good source of random numbers for every connection (RFC 6455 section 4.1, 7.).
+    /// `nonce` must be fresh from a good source of random numbers for every connection (RFC 6455
+    /// section 4.1, 7.).
     #[must_use]
     pub fn start(
         request: &ClientRequest,
@@ -137,14 +140,16 @@ impl ClientHandshake {
         }
     }
 
-    /// Call when bytes have come, with all bytes since the connection began, whole and in one piece: each call
-    /// shows what the last one showed, and more. `None` asks for more. After a reply or an error the value is done.
+    /// Call when bytes have come, with all bytes since the connection began, whole and in one
+    /// piece: each call shows what the last one showed, and more. `None` asks for more. A reply or
+    /// an error is final: the same bytes give it again.
     ///
-    /// Interim responses other than 101 are skipped, at most 8, and count towards the limits of the head.
+    /// Interim responses other than 101 are skipped, at most 8, and count towards the limits of the
+    /// head.
     ///
     /// # Errors
-    /// The answer is malformed or too large, or it switches protocols without meaning us: the connection must be
-    /// closed. A status other than 101 is no error but [`Reply::Refused`].
+    /// The answer is malformed or too large, or it switches protocols without meaning us: the
+    /// connection must be closed. A status other than 101 is no error but [`Reply::Refused`].
     pub fn receive<'b>(&mut self, received: &'b [u8]) -> Result<Option<Reply<'b>>, HandshakeError> {
         while let Some(raw) = self.search.find(received)? {
             let expected = Expected { accept: &self.accept, subprotocols: &self.subprotocols };
@@ -155,6 +160,7 @@ impl ClientHandshake {
                 return Err(HandshakeError::TooManyInterim);
             }
             self.interim += 1;
+            self.search.skip();
         }
         Ok(None)
     }

@@ -2,17 +2,20 @@ use core::fmt;
 
 /// Why an opening handshake came to nothing.
 ///
-/// The connection cannot be used afterwards. A server answers with [`Response::from`](super::Response), which
-/// takes the status from [`HandshakeError::status`], and closes; a client closes.
+/// The connection cannot be used afterwards. A server answers with
+/// [`Response::from`](super::Response), which takes the status from [`HandshakeError::status`], and
+/// closes; a client closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandshakeError {
     // The head as such, in either role.
-    /// The request line or status line does not follow its grammar, or more than one empty line precedes it.
+    /// The request line or status line does not follow its grammar, or more than one empty line
+    /// precedes it.
     StartLine,
     /// A line ends in a bare LF.
     LineEnding,
-    /// A header line has no proper name, has whitespace before its colon, or continues the line before.
+    /// A header line has no proper name, has whitespace before its colon, or continues the line
+    /// before.
     HeaderName,
     /// A header value holds a control byte or a bare CR.
     HeaderValue,
@@ -83,7 +86,8 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// The status of the response that a server gives for this error; 502 for what only a client meets.
+    /// The status of the response that a server gives for this error; 502 for what only a client
+    /// meets.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {

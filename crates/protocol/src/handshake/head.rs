@@ -1,20 +1,22 @@
 use super::error::HandshakeError;
-use super::header::trim;
+use super::header::{is_token_byte, trim};
 use memchr::memchr;
 
-/// More header lines than this are refused whatever the limit says, for they are checked in an array on the stack.
+/// More header lines than this are refused whatever the limit says, for they are checked in an
+/// array on the stack.
 const HEADER_LINES_MAX: usize = 256;
 /// Most heads have no more header lines than this, and a small array is quicker to clear.
 const HEADER_LINES_USUAL: usize = 32;
 /// What the request line may need besides its target: a method, two spaces and the version.
 const REQUEST_LINE_REST_MAX: usize = 64;
 
-/// How much of a head is read before it is refused. Each limit stops memory and time from being spent on a head
-/// that nobody needs; the defaults leave room for a browser behind a proxy with 10 KB of cookies.
+/// How much of a head is read before it is refused. Each limit stops memory and time from being
+/// spent on a head that nobody needs; the defaults leave room for a browser behind a proxy with 10
+/// KB of cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// Bytes of the whole head, its last empty line included: 16 KiB by default, 431 above it. A client counts
-    /// interim responses as well.
+    /// Bytes of the whole head, its last empty line included: 16 KiB by default, 431 above it. A
+    /// client counts interim responses as well.
     pub head_bytes_max: usize,
     /// Bytes of the request target: 8 KiB by default, 414 above it.
     pub target_bytes_max: usize,
@@ -34,6 +36,7 @@ pub(super) struct HeadSearch {
     limits: HeadLimits,
     start_line_bytes_max: usize,
     empty_lines_left: u8,
+    progress: Progress,
     /// Where the start line begins.
     start: usize,
     /// Where the current line begins.
@@ -47,6 +50,14 @@ pub(super) struct HeadSearch {
     looked_at: usize,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Progress {
+    Searching,
+    /// The head lies between `start` and `line_start`.
+    Found,
+    Failed(HandshakeError),
+}
+
 impl HeadSearch {
     /// For a request, which may follow one empty line (RFC 9112 section 2.2).
     pub(super) const fn request(limits: HeadLimits) -> Self {
@@ -56,7 +67,7 @@ impl HeadSearch {
 
     /// For a response, whose start line is limited by the head's own limit only.
     pub(super) const fn response(limits: HeadLimits) -> Self {
-        Self::new(limits, usize::MAX - 2, 0)
+        Self::new(limits, usize::MAX, 0)
     }
 
     const fn new(limits: HeadLimits, start_line_bytes_max: usize, empty_lines_left: u8) -> Self {
@@ -64,6 +75,7 @@ impl HeadSearch {
             limits,
             start_line_bytes_max,
             empty_lines_left,
+            progress: Progress::Searching,
             start: 0,
             line_start: 0,
             searched: 0,
@@ -74,14 +86,35 @@ impl HeadSearch {
         }
     }
 
-    /// Goes on searching. `received` begins with all that earlier calls were shown.
+    /// Goes on searching. `received` begins with all that earlier calls were shown. A head or a
+    /// failure that was found is found again.
     ///
-    /// The verdict does not depend on how the bytes were cut: whatever a prefix is refused for, the whole is.
+    /// The verdict does not depend on how the bytes were cut: whatever a prefix is refused for, the
+    /// whole is.
     pub(super) fn find<'b>(
         &mut self,
         received: &'b [u8],
     ) -> Result<Option<RawHead<'b>>, HandshakeError> {
         let within = received.get(..self.limits.head_bytes_max).unwrap_or(received);
+        if matches!(self.progress, Progress::Searching) {
+            self.progress = self.search(within).unwrap_or_else(Progress::Failed);
+        }
+        match self.progress {
+            Progress::Searching => Ok(None),
+            Progress::Found => Ok(Some(self.found(within))),
+            Progress::Failed(error) => Err(error),
+        }
+    }
+
+    /// Leaves the head that was found behind, for another that follows it.
+    pub(super) const fn skip(&mut self) {
+        self.progress = Progress::Searching;
+        self.start = self.line_start;
+        self.lines = 0;
+    }
+
+    fn search(&mut self, within: &[u8]) -> Result<Progress, HandshakeError> {
+        self.check_first_byte(within)?;
         while let Some(offset) = memchr(b'\n', within.get(self.searched..).unwrap_or_default()) {
             let feed = self.searched + offset;
             self.look_to(feed + 1);
@@ -104,8 +137,9 @@ impl HeadSearch {
                 self.empty_lines_left =
                     self.empty_lines_left.checked_sub(1).ok_or(HandshakeError::StartLine)?;
                 self.start = self.line_start;
+                self.check_first_byte(within)?;
             } else {
-                return Ok(Some(self.take(within)));
+                return Ok(Progress::Found);
             }
         }
         self.look_to(within.len());
@@ -113,27 +147,33 @@ impl HeadSearch {
         if within.len() == self.limits.head_bytes_max {
             return Err(HandshakeError::HeadTooLarge);
         }
-        Ok(None)
+        Ok(Progress::Searching)
     }
 
-    /// The complete head; the search is then ready for a head that follows it.
-    fn take<'b>(&mut self, within: &'b [u8]) -> RawHead<'b> {
+    fn found<'b>(&self, within: &'b [u8]) -> RawHead<'b> {
         let head = within.get(self.start..self.line_start).unwrap_or_default();
         let (start_line, fields) = head.split_at_checked(self.start_line_len).unwrap_or_default();
-        let raw = RawHead {
+        RawHead {
             start_line,
             fields: fields.strip_prefix(b"\r\n").unwrap_or_default(),
-            lines: self.lines - 1,
+            lines: self.lines.saturating_sub(1),
             end: self.line_start,
-        };
-        self.start = self.line_start;
-        self.lines = 0;
-        raw
+        }
+    }
+
+    /// Whoever speaks something other than HTTP, TLS above all, is told so at its first byte.
+    fn check_first_byte(&self, within: &[u8]) -> Result<(), HandshakeError> {
+        match within.get(self.start) {
+            Some(&byte) if !is_token_byte(byte) && !matches!(byte, b'\r' | b'\n') => {
+                Err(HandshakeError::StartLine)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// `line_len` counts the CR, which may or may not have come.
-    fn check_start_line_len(&self, line_len: usize) -> Result<(), HandshakeError> {
-        if self.lines == 0 && line_len > self.start_line_bytes_max + 1 {
+    const fn check_start_line_len(&self, line_len: usize) -> Result<(), HandshakeError> {
+        if self.lines == 0 && line_len.saturating_sub(1) > self.start_line_bytes_max {
             return Err(HandshakeError::TargetTooLong);
         }
         Ok(())
@@ -195,8 +235,8 @@ fn visit_lines<'b, const LINES_MAX: usize>(
     }
 }
 
-/// The header lines of a head in the order in which they came, each as its name and its value. The value has
-/// lost the whitespace around it, holds no control byte but tabs, and need not be UTF-8.
+/// The header lines of a head in the order in which they came, each as its name and its value. The
+/// value has lost the whitespace around it, holds no control byte but tabs, and need not be UTF-8.
 #[derive(Clone, Copy, Debug)]
 pub struct Headers<'b> {
     rest: &'b [u8],
@@ -215,7 +255,8 @@ impl<'b> Iterator for Headers<'b> {
 }
 
 impl<'b> Headers<'b> {
-    /// The value of the next line of that name, which is compared without regard to case; goes on behind it.
+    /// The value of the next line of that name, which is compared without regard to case; goes on
+    /// behind it.
     pub(super) fn next_named(&mut self, name: &str) -> Option<&'b [u8]> {
         self.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }

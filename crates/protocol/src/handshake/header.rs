@@ -15,8 +15,8 @@ const RESERVED: [&str; 9] = [
     "upgrade",
 ];
 
-/// One header line that is to be sent: it holds neither a line end nor any other control byte, so that no text
-/// from elsewhere can end the line and begin another.
+/// One header line that is to be sent: it holds neither a line end nor any other control byte, so
+/// that no text from elsewhere can end the line and begin another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     name: Cow<'static, str>,
@@ -27,10 +27,11 @@ impl Header {
     /// Checks a name and a value and joins them.
     ///
     /// # Errors
-    /// [`InvalidHeader::Name`] unless the name is a token (RFC 9110 section 5.1), [`InvalidHeader::Value`] if the
-    /// value holds anything but visible ASCII, spaces and tabs, and [`InvalidHeader::Reserved`] for the fields
-    /// that the handshake writes itself (`Connection`, `Upgrade`, `Sec-WebSocket-*`) or that frame a message
-    /// (`Content-Length`, `Transfer-Encoding`).
+    /// [`InvalidHeader::Name`] unless the name is a token (RFC 9110 section 5.1),
+    /// [`InvalidHeader::Value`] if the value holds anything but visible ASCII, spaces and tabs, and
+    /// [`InvalidHeader::Reserved`] for the fields that the handshake writes itself (`Connection`,
+    /// `Upgrade`, `Sec-WebSocket-*`) or that frame a message (`Content-Length`,
+    /// `Transfer-Encoding`).
     pub fn new(
         name: impl Into<Cow<'static, str>>,
         value: impl Into<Cow<'static, str>>,
@@ -109,19 +110,23 @@ impl fmt::Display for InvalidHeader {
 
 impl core::error::Error for InvalidHeader {}
 
-/// Whether `bytes` are a token: one or more of the characters that need no quotes (RFC 9110 section 5.6.2).
+/// Whether `bytes` are a token: one or more of the characters that need no quotes (RFC 9110 section
+/// 5.6.2).
 pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| is_token_byte(byte))
 }
 
-/// Whether a byte may stand in a token.
+/// Whether a byte may stand in a token: a letter, a digit, or one of fifteen others.
 pub(super) const fn is_token_byte(byte: u8) -> bool {
-    matches!(byte,
-        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
+    match byte {
+        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' => true,
+        b'^' | b'_' | b'`' | b'|' | b'~' => true,
+        _ => byte.is_ascii_alphanumeric(),
+    }
 }
 
-/// `bytes` without the optional whitespace around them: spaces and tabs, nothing else (RFC 9110 section 5.6.3).
+/// `bytes` without the optional whitespace around them: spaces and tabs, nothing else (RFC 9110
+/// section 5.6.3).
 pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;

@@ -9,7 +9,8 @@ const KEY_LEN: usize = 24;
 /// Length of a Sec-WebSocket-Accept: the 20 bytes of a SHA-1 hash in base64.
 const ACCEPT_LEN: usize = 28;
 
-/// The value of Sec-WebSocket-Accept that answers `key`, taken as it was sent (RFC 6455 section 4.2.2, 5.4).
+/// The value of Sec-WebSocket-Accept that answers `key`, taken as it was sent (RFC 6455 section
+/// 4.2.2, 5.4).
 pub(super) fn accept(key: &[u8]) -> [u8; ACCEPT_LEN] {
     let mut hash = Sha1::new();
     hash.update(key);
@@ -26,8 +27,8 @@ pub(super) fn from_nonce(nonce: [u8; 16]) -> [u8; KEY_LEN] {
     key
 }
 
-/// Whether `key` is the one canonical base64 form of 16 bytes: 22 digits of the standard alphabet, two paddings,
-/// and zeros in the four bits that carry nothing.
+/// Whether `key` is the one canonical base64 form of 16 bytes: 22 digits of the standard alphabet,
+/// two paddings, and zeros in the four bits that carry nothing.
 pub(super) fn is_canonical(key: &[u8]) -> bool {
     // The decoder wants room for whole groups of four digits.
     let mut nonce = [0; KEY_LEN / 4 * 3];

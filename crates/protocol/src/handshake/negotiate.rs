@@ -14,8 +14,8 @@ const EXTENSIONS_MAX: usize = 32;
 /// More parameters of one extension than this are refused; permessage-deflate has four.
 const PARAMETERS_MAX: usize = 16;
 
-/// The elements of one comma-separated list without the whitespace around them. Empty elements are skipped, as
-/// RFC 9110 section 5.6.1.2 has a recipient do.
+/// The elements of one comma-separated list without the whitespace around them. Empty elements are
+/// skipped, as RFC 9110 section 5.6.1.2 has a recipient do.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ListElements<'b> {
     rest: &'b [u8],
@@ -73,8 +73,8 @@ impl<'b> Subprotocols<'b> {
     }
 }
 
-/// Checks all lines of Sec-WebSocket-Protocol together: at least one element, each a token, none twice, at most
-/// 64 (RFC 6455 sections 4.1, 10. and 11.3.4).
+/// Checks all lines of Sec-WebSocket-Protocol together: at least one element, each a token, none
+/// twice, at most 64 (RFC 6455 sections 4.1, 10. and 11.3.4).
 pub(super) fn check_subprotocols(mut headers: Headers<'_>) -> Result<(), HandshakeError> {
     let mut seen = [[].as_slice(); SUBPROTOCOLS_MAX];
     let mut len = 0;
@@ -94,8 +94,8 @@ pub(super) fn check_subprotocols(mut headers: Headers<'_>) -> Result<(), Handsha
     if len == 0 { Err(HandshakeError::Subprotocols) } else { Ok(()) }
 }
 
-/// Checks all lines of Sec-WebSocket-Extensions together: at least one extension, at most 32, each as the grammar
-/// of RFC 6455 section 9.1 has it.
+/// Checks all lines of Sec-WebSocket-Extensions together: at least one extension, at most 32, each
+/// as the grammar of RFC 6455 section 9.1 has it.
 pub(super) fn check_extensions(mut headers: Headers<'_>) -> Result<(), HandshakeError> {
     let mut len = 0;
     while let Some(mut value) = headers.next_named(EXTENSIONS_HEADER) {
@@ -109,8 +109,8 @@ pub(super) fn check_extensions(mut headers: Headers<'_>) -> Result<(), Handshake
     if len == 0 { Err(HandshakeError::Extensions) } else { Ok(()) }
 }
 
-/// The extensions that a client offers, in its order of preference, all lines taken together. The grammar has been
-/// checked; whether anybody knows the extension has not.
+/// The extensions that a client offers, in its order of preference, all lines taken together. The
+/// grammar has been checked; whether anybody knows the extension has not.
 #[derive(Clone, Copy, Debug)]
 pub struct ExtensionOffers<'b> {
     headers: Headers<'b>,
@@ -259,8 +259,9 @@ fn take_token<'b>(rest: &mut &'b [u8]) -> Result<&'b str, HandshakeError> {
     take_text(rest, len)
 }
 
-/// Takes a quoted string whose opening quote is gone, and its closing quote. What it stands for must be a token
-/// (RFC 6455 section 9.1), so the rule of quoted strings shrinks to: a token, any character of it escaped.
+/// Takes a quoted string whose opening quote is gone, and its closing quote. What it stands for
+/// must be a token (RFC 6455 section 9.1), so the rule of quoted strings shrinks to: a token, any
+/// character of it escaped.
 fn take_quoted<'b>(rest: &mut &'b [u8]) -> Result<&'b str, HandshakeError> {
     let mut len = 0;
     loop {

@@ -25,7 +25,8 @@ pub struct Switched {
     pub subprotocol: Option<String>,
 }
 
-/// An ordinary HTTP response: a redirect, a demand for authentication, an error (RFC 6455 section 4.1).
+/// An ordinary HTTP response: a redirect, a demand for authentication, an error (RFC 6455 section
+/// 4.1).
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal<'b> {
     status: u16,
@@ -42,7 +43,8 @@ impl<'b> Refusal<'b> {
         self.status
     }
 
-    /// The reason phrase, without control characters; empty if it is missing or not UTF-8.
+    /// The reason phrase. It is empty if it is missing, is not UTF-8, or holds a control character,
+    /// which a terminal might obey.
     #[must_use]
     pub const fn reason(&self) -> &'b str {
         self.reason
@@ -66,14 +68,15 @@ impl<'b> Refusal<'b> {
         self.head_len
     }
 
-    /// How many bytes the body has, if the head says so; else it lasts until the connection ends, or is chunked.
+    /// How many bytes the body has, if the head says so; else it lasts until the connection ends,
+    /// or is chunked.
     #[must_use]
     pub const fn body_len(&self) -> Option<u64> {
         self.body_len
     }
 
-    /// The WebSocket versions that the server says it speaks (RFC 6455 section 4.4). Elements that are no number
-    /// from 0 to 255, or begin with a needless zero, are passed over.
+    /// The WebSocket versions that the server says it speaks (RFC 6455 section 4.4). Elements that
+    /// are no number from 0 to 255, or begin with a needless zero, are passed over.
     pub fn versions(&self) -> impl Iterator<Item = u8> + use<'b> {
         let versions =
             self.headers.filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-version"));
@@ -91,7 +94,8 @@ pub(super) struct Expected<'c> {
     pub(super) subprotocols: &'c [String],
 }
 
-/// Reads one complete head of a response; `None` if it is an interim one that is followed by another.
+/// Reads one complete head of a response; `None` if it is an interim one that is followed by
+/// another.
 pub(super) fn read<'b>(
     raw: RawHead<'b>,
     expected: Expected<'_>,
@@ -137,7 +141,8 @@ impl<'b> Fields<'b> {
         Ok(())
     }
 
-    /// The rules of a 101, in the order of RFC 6455 section 4.1. Returns the subprotocol that was chosen.
+    /// The rules of a 101, in the order of RFC 6455 section 4.1. Returns the subprotocol that was
+    /// chosen.
     fn check_switch(
         &self,
         version: HttpVersion,
@@ -168,7 +173,8 @@ impl<'b> Fields<'b> {
             }
             Once::Repeated => return Err(HandshakeError::Extensions),
         }
-        // What follows a 101 is the new protocol, never a body (RFC 9110 section 8.6, RFC 9112 section 6.1).
+        // What follows a 101 is the new protocol, never a body (RFC 9110 section 8.6, RFC 9112
+        // section 6.1).
         if self.transfer_encoding || !matches!(self.content_length, Once::Absent) {
             return Err(HandshakeError::Body);
         }
@@ -195,7 +201,8 @@ impl<'b> Fields<'b> {
     }
 }
 
-/// Version, status and reason of `HTTP/1.1 404 Not Found`. The reason may be missing, with the space before it.
+/// Version, status and reason of `HTTP/1.1 404 Not Found`. The reason may be missing, with the
+/// space before it.
 fn split_status_line(line: &[u8]) -> Result<(HttpVersion, u16, &str), HandshakeError> {
     let (version, rest) = line.split_at_checked(8).ok_or(HandshakeError::StartLine)?;
     let version = HttpVersion::parse(version)?;
@@ -214,5 +221,8 @@ fn split_status_line(line: &[u8]) -> Result<(HttpVersion, u16, &str), HandshakeE
     if reason.iter().any(|&byte| byte.is_ascii_control() && byte != b'\t') {
         return Err(HandshakeError::StartLine);
     }
-    Ok((version, status, core::str::from_utf8(reason).unwrap_or_default()))
+    // UTF-8 has control characters beyond ASCII, which obs-text allows.
+    let reason =
+        core::str::from_utf8(reason).ok().filter(|reason| !reason.contains(char::is_control));
+    Ok((version, status, reason.unwrap_or_default()))
 }

@@ -5,7 +5,8 @@ use super::negotiate::{EXTENSIONS_HEADER, SUBPROTOCOL_HEADER, lists_token};
 use super::url::Authority;
 use core::fmt;
 
-/// The well-formed head of an HTTP request. It borrows the bytes that were received and owns nothing.
+/// The well-formed head of an HTTP request. It borrows the bytes that were received and owns
+/// nothing.
 #[derive(Clone, Copy)]
 pub struct Request<'b> {
     method: &'b str,
@@ -25,7 +26,8 @@ impl<'b> Request<'b> {
         self.method
     }
 
-    /// The request target as it was sent: visible ASCII, either a path with an optional query or an absolute URI.
+    /// The request target as it was sent: visible ASCII, either a path with an optional query or an
+    /// absolute URI.
     #[must_use]
     pub const fn target(&self) -> &'b str {
         self.target
@@ -58,8 +60,8 @@ impl<'b> Request<'b> {
         self.headers().next_named(name)
     }
 
-    /// The host with its port, if any, that the request is for: from the target if that is absolute, else from
-    /// the Host header. Empty for an HTTP/1.0 request that names none.
+    /// The host with its port, if any, that the request is for: from the target if that is
+    /// absolute, else from the Host header. Empty for an HTTP/1.0 request that names none.
     #[must_use]
     pub const fn host(&self) -> &'b str {
         self.host
@@ -127,7 +129,8 @@ impl HttpVersion {
     }
 }
 
-/// Reads the head of a request and checks all that makes it a well-formed one (RFC 9112), whatever it asks for.
+/// Reads the head of a request and checks all that makes it a well-formed one (RFC 9112), whatever
+/// it asks for.
 pub(super) fn read<'b>(
     raw: RawHead<'b>,
     target_bytes_max: usize,
@@ -172,7 +175,8 @@ struct Fields<'b> {
 }
 
 impl Fields<'_> {
-    /// Whether a body follows; a length that is said twice, or in two ways, is how requests are smuggled.
+    /// Whether a body follows; a length that is said twice, or in two ways, is how requests are
+    /// smuggled.
     const fn body(&self) -> Result<bool, HandshakeError> {
         match self.content_length {
             Once::Absent => Ok(self.transfer_encoding),
@@ -212,8 +216,8 @@ fn check_host(value: &[u8]) -> Result<&str, HandshakeError> {
     Ok(host)
 }
 
-/// An origin is compared as it stands, so nothing is made of it but that it is text. Spaces stand between the
-/// origins of a list, which RFC 6454 section 7.1 allows.
+/// An origin is compared as it stands, so nothing is made of it but that it is text. Spaces stand
+/// between the origins of a list, which RFC 6454 section 7.1 allows.
 fn check_origin(value: &[u8]) -> Result<&str, HandshakeError> {
     match core::str::from_utf8(value) {
         Ok(origin)

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 /// An HTTP response other than 101: the refusal of an upgrade, or the answer to a plain request.
 ///
-/// It always closes the connection and always says how long its body is. Nothing of the request is repeated in
-/// it unless the application puts it there.
+/// It always closes the connection and always says how long its body is. Nothing of the request is
+/// repeated in it unless the application puts it there.
 #[derive(Clone, Debug)]
 pub struct Response {
     status: u16,
@@ -16,7 +16,8 @@ pub struct Response {
 }
 
 impl Response {
-    /// A response without a body. A status outside 200 to 599 is none that ends a request, and becomes 500.
+    /// A response without a body. A status outside 200 to 599 is none that ends a request, and
+    /// becomes 500.
     #[must_use]
     pub const fn new(status: u16) -> Self {
         let status = if matches!(status, 200..=599) { status } else { 500 };
@@ -30,7 +31,8 @@ impl Response {
         self
     }
 
-    /// Sets the body and adds its Content-Type, a constant of the program such as `text/html; charset=utf-8`.
+    /// Sets the body and adds its Content-Type, a constant of the program such as `text/html;
+    /// charset=utf-8`.
     ///
     /// # Panics
     /// If the content type could not stand in a header line.
@@ -55,8 +57,9 @@ impl Response {
         &self.headers
     }
 
-    /// Appends the response to the outbox. Afterwards the connection must be closed, lingering until the peer has
-    /// read it. The body is shared with the outbox, not copied, where that is worth while.
+    /// Appends the response to the outbox. Afterwards the connection must be closed, lingering
+    /// until the peer has read it. The body is shared with the outbox, not copied, where that is
+    /// worth while.
     pub fn write(&self, mode: BodyMode, outbox: &mut Outbox) {
         let len = FIXED_LEN_MAX + self.headers.iter().map(Header::line_len).sum::<usize>();
         outbox.append_with(len, |head| self.write_head(head));
@@ -76,7 +79,8 @@ impl Response {
         head.extend_from_slice(decimal(self.status.into(), &mut digits));
         head.extend_from_slice(b" ");
         head.extend_from_slice(reason(self.status).as_bytes());
-        // Whoever names an Upgrade also names it as an option of the connection (RFC 9110 section 7.8).
+        // Whoever names an Upgrade also names it as an option of the connection (RFC 9110 section
+        // 7.8).
         head.extend_from_slice(match self.status {
             426 => UPGRADE_REQUIRED,
             _ => b"\r\nConnection: close\r\n",

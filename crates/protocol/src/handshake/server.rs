@@ -22,15 +22,18 @@ impl ServerHandshake {
         Self { search: HeadSearch::request(limits), target_bytes_max: limits.target_bytes_max }
     }
 
-    /// Call when bytes have come, with all bytes since the connection began, whole and in one piece: each call
-    /// shows what the last one showed, and more. `None` asks for more. After a head or an error the value is done.
+    /// Call when bytes have come, with all bytes since the connection began, whole and in one
+    /// piece: each call shows what the last one showed, and more. `None` asks for more. A head or
+    /// an error is final: the same bytes give it again, so that a driver whose answer comes later
+    /// keeps the bytes only.
     ///
     /// However the bytes are cut, the result is the same, and the time is linear in their number.
     ///
     /// # Errors
-    /// The head is malformed (400), too large (431), has too long a target (414) or an unknown version (505).
-    /// Answer with [`Response::from`](super::Response) and close. A well-formed request that asks for the upgrade
-    /// badly is no error here but [`Head::Faulty`], since an unknown path (404) goes before its fault.
+    /// The head is malformed (400), too large (431), has too long a target (414) or an unknown
+    /// version (505). Answer with [`Response::from`](super::Response) and close. A well-formed
+    /// request that asks for the upgrade badly is no error here but [`Head::Faulty`], since an
+    /// unknown path (404) goes before its fault.
     pub fn receive<'b>(&mut self, received: &'b [u8]) -> Result<Option<Head<'b>>, HandshakeError> {
         let Some(raw) = self.search.find(received)? else {
             return Ok(None);
@@ -46,8 +49,8 @@ impl ServerHandshake {
     }
 }
 
-/// The rules of an upgrade (RFC 6455 section 4.2.1), in the order in which their faults are told: the method, the
-/// version, then everything that is answered with 400. Returns the key.
+/// The rules of an upgrade (RFC 6455 section 4.2.1), in the order in which their faults are told:
+/// the method, the version, then everything that is answered with 400. Returns the key.
 fn check_upgrade<'b>(
     request: &Request<'b>,
     signals: &Signals<'b>,
@@ -70,7 +73,8 @@ fn check_upgrade<'b>(
     if !signals.connection {
         return Err(HandshakeError::Connection);
     }
-    // Behind an upgrade come frames. Whoever sees a body there instead reads another request out of it.
+    // Behind an upgrade come frames. Whoever sees a body there instead reads another request out of
+    // it.
     if signals.has_body {
         return Err(HandshakeError::Body);
     }
@@ -97,7 +101,8 @@ fn check_upgrade<'b>(
 pub enum Head<'b> {
     /// The request asks for an upgrade to WebSocket as RFC 6455 has it.
     Upgrade(Upgrade<'b>),
-    /// The request, of any method, asks for no upgrade to WebSocket. A body may follow it, which is not read.
+    /// The request, of any method, asks for no upgrade to WebSocket. A body may follow it, which is
+    /// not read.
     Plain(Request<'b>),
     /// The request asks for an upgrade, and this is wrong with it (400, 405, 426 or 505).
     Faulty(Request<'b>, HandshakeError),
@@ -125,8 +130,8 @@ impl<'b> Head<'b> {
         }
     }
 
-    /// How many of the received bytes are the head. What follows it belongs to the frame stream if the upgrade is
-    /// accepted, and must be dropped if not.
+    /// How many of the received bytes are the head. What follows it belongs to the frame stream if
+    /// the upgrade is accepted, and must be dropped if not.
     #[must_use]
     pub const fn head_len(&self) -> usize {
         self.request().head_len()
@@ -153,15 +158,16 @@ impl<'b> Upgrade<'b> {
         Subprotocols::new(self.request.headers())
     }
 
-    /// The extensions on offer, the client's favourite first: at most 32, with at most 16 parameters each. None
-    /// is supported yet, so [`accept`](Self::accept) declines them all by its silence.
+    /// The extensions on offer, the client's favourite first: at most 32, with at most 16
+    /// parameters each. None is supported yet, so [`accept`](Self::accept) declines them all by its
+    /// silence.
     #[must_use]
     pub const fn extension_offers(&self) -> ExtensionOffers<'b> {
         ExtensionOffers::new(self.request.headers())
     }
 
-    /// Appends the 101 to the outbox; afterwards the connection is open and may send at once. It allocates nothing
-    /// while the outbox has room.
+    /// Appends the 101 to the outbox; afterwards the connection is open and may send at once. It
+    /// allocates nothing while the outbox has room.
     ///
     /// # Errors
     /// [`HandshakeError::SubprotocolNotOffered`] (500): the fault is ours, nothing was appended.

@@ -5,8 +5,8 @@ use core::str::FromStr;
 
 /// A `ws` or `wss` URI, checked and taken apart (RFC 6455 section 3).
 ///
-/// Everything that a request will repeat is ASCII without spaces or control bytes. There is no user name in it,
-/// so printing it reveals no password.
+/// Everything that a request will repeat is ASCII without spaces or control bytes. There is no user
+/// name in it, so printing it reveals no password.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Url {
     is_secure: bool,
@@ -19,9 +19,10 @@ pub struct Url {
 impl Url {
     /// Parses an absolute URI.
     ///
-    /// The scheme may be written in any case, a missing port is 80 or 443, a missing path is `/`. Characters of
-    /// path and query that a URI cannot hold are percent-encoded as UTF-8; what is encoded already stays so.
-    /// The host is lower-cased, and must be ASCII: internationalised names are not converted.
+    /// The scheme may be written in any case, a missing port is 80 or 443, a missing path is `/`.
+    /// Characters of path and query that a URI cannot hold are percent-encoded as UTF-8; what is
+    /// encoded already stays so. The host is lower-cased, and must be ASCII: internationalised
+    /// names are not converted.
     ///
     /// # Errors
     /// [`UrlError`] says which part was refused; a fragment and a user name are refused as well.
@@ -69,7 +70,8 @@ impl Url {
         &self.resource
     }
 
-    /// What the Host header says: the host, an IPv6 address in brackets, and the port unless it is the default.
+    /// What the Host header says: the host, an IPv6 address in brackets, and the port unless it is
+    /// the default.
     #[must_use]
     pub fn authority(&self) -> String {
         let mut authority = self.host.clone();
@@ -111,7 +113,8 @@ pub enum UrlError {
     HostNotAscii,
     /// The port is no number from 1 to 65535.
     Port,
-    /// The path or query holds a space, a control character or a backslash, or a `%` without two hexadecimal digits.
+    /// The path or query holds a space, a control character or a backslash, or a `%` without two
+    /// hexadecimal digits.
     Resource,
 }
 
@@ -194,10 +197,7 @@ fn encode_resource(text: &str) -> Result<String, UrlError> {
     let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {
         match byte {
-            b'%' if !matches!(after, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()) =>
-            {
-                return Err(UrlError::Resource);
-            }
+            b'%' if !begins_with_two_digits(after) => return Err(UrlError::Resource),
             // A backslash is a slash to some readers, and a character to others.
             0..=b' ' | 0x7f | b'\\' => return Err(UrlError::Resource),
             b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80.. => {
@@ -208,4 +208,8 @@ fn encode_resource(text: &str) -> Result<String, UrlError> {
         rest = after;
     }
     Ok(resource)
+}
+
+fn begins_with_two_digits(text: &[u8]) -> bool {
+    matches!(text, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
 }

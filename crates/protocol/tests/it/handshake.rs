@@ -1,4 +1,5 @@
-//! The opening handshake: tables of named heads, each shown whole, byte by byte and cut at every byte.
+//! The opening handshake: tables of named heads, each shown whole, byte by byte and cut at every
+//! byte.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod client;

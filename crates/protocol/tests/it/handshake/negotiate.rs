@@ -196,7 +196,8 @@ fn hdr_15_ext_10_extensions_are_bounded() {
     check("over two lines", &request, &Faulty(Error::TooManyExtensions));
 }
 
-/// With a megabyte of each, anything worse than linear would be noticed by whoever waits for this test.
+/// With a megabyte of each, anything worse than linear would be noticed by whoever waits for this
+/// test.
 #[test]
 fn hdr_15_long_values_take_linear_time() {
     let limits = HeadLimits { head_bytes_max: 4 << 20, ..HeadLimits::default() };

@@ -16,6 +16,45 @@ fn http_01_one_empty_line_may_come_first() {
 }
 
 #[test]
+fn hss_01_another_protocol_is_told_at_its_first_byte() {
+    for byte in 0..=255_u8 {
+        let http = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~\r\n".contains(&byte);
+        let verdict = if http { Incomplete } else { Malformed(Error::StartLine) };
+        let verdict = if byte == b'\n' { Malformed(Error::LineEnding) } else { verdict };
+        check("alone", &[byte], &verdict);
+        check("after an empty line", &[b'\r', b'\n', byte], &verdict);
+    }
+    check("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", &Malformed(Error::StartLine));
+    check("nothing", b"", &Incomplete);
+}
+
+#[test]
+fn a_verdict_is_final() {
+    let request = get_with(b"A: b");
+    let mut handshake = ServerHandshake::new(HeadLimits::default());
+    for behind in ["", "", "GET / HTTP/1.1\r\n\r\n"] {
+        let received = [&request[..], behind.as_bytes()].concat();
+        let head = handshake.receive(&received).unwrap().expect("the head is complete");
+        assert_eq!((head.head_len(), head.request().path()), (request.len(), "/chat"));
+    }
+    let mut handshake = ServerHandshake::new(HeadLimits::default());
+    let malformed = [b"GET / HTTP/1.1\nHost: h\r\n\r\n", &request[..]].concat();
+    for end in [15, 15, 16, malformed.len()] {
+        assert_eq!(handshake.receive(&malformed[..end]).unwrap_err(), Error::LineEnding);
+    }
+}
+
+#[test]
+fn limits_may_be_as_great_as_numbers() {
+    let limits = HeadLimits {
+        head_bytes_max: usize::MAX,
+        target_bytes_max: usize::MAX,
+        header_lines_max: usize::MAX,
+    };
+    check_limited("no limit", &get_with(b"A: b"), limits, &Plain);
+}
+
+#[test]
 fn http_02_http_03_lines_end_in_cr_lf_only() {
     for (name, request, error) in [
         ("LF only", &b"GET / HTTP/1.1\nHost: h\n\n"[..], Error::LineEnding),
