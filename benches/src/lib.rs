@@ -1,1 +1,55 @@
-//! Benches of Sockeye side by side with its peers.
+//! Inputs that the benches and the comparison programs share.
+
+/// The masking key of all inputs.
+pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// A masked frame as a client sends it.
+#[must_use]
+pub fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let header = sockeye_protocol::FrameHeader {
+        fin: first & 0x80 != 0,
+        opcode: sockeye_protocol::Opcode::from_bits(first & 0x0F).expect("a defined opcode"),
+        mask: Some(KEY),
+        payload_len: payload.len() as u64,
+    };
+    let mut bytes = [0; sockeye_protocol::FrameHeader::BYTES_MAX];
+    let len = header.encode(&mut bytes);
+    let mut frame = bytes[..len].to_vec();
+    sockeye_protocol::frame::append_masked(KEY, payload, &mut frame);
+    frame
+}
+
+/// `count` masked text messages of `size` bytes of ASCII, one behind the other.
+#[must_use]
+pub fn text_stream(size: usize, count: usize) -> Vec<u8> {
+    let payload: Vec<u8> = b"The quick brown fox jumps over the lazy dog. "
+        .iter()
+        .copied()
+        .cycle()
+        .take(size)
+        .collect();
+    client_frame(0x81, &payload).repeat(count)
+}
+
+/// What a browser sends to open a WebSocket.
+pub const BROWSER_REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\n\
+Host: example.com:9001\r\n\
+Connection: Upgrade\r\n\
+Pragma: no-cache\r\n\
+Cache-Control: no-cache\r\n\
+User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36\r\n\
+Upgrade: websocket\r\n\
+Origin: http://example.com:9001\r\n\
+Sec-WebSocket-Version: 13\r\n\
+Accept-Encoding: gzip, deflate, br\r\n\
+Accept-Language: en-US,en;q=0.9\r\n\
+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+
+/// The shortest request that opens a WebSocket.
+pub const MINIMAL_REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\
+Host: localhost\r\n\
+Upgrade: websocket\r\n\
+Connection: Upgrade\r\n\
+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+Sec-WebSocket-Version: 13\r\n\r\n";

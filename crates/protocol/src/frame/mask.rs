@@ -28,7 +28,14 @@ impl MaskKeys for Unmasked {
 }
 
 /// The key for bytes that begin `offset` bytes further on in the same payload.
-pub(crate) const fn rotate(key: [u8; 4], offset: u64) -> [u8; 4] {
+///
+/// ```
+/// use sockeye_protocol::frame::rotate_key;
+///
+/// assert_eq!(rotate_key([1, 2, 3, 4], 5), [2, 3, 4, 1]);
+/// ```
+#[must_use]
+pub const fn rotate_key(key: [u8; 4], offset: u64) -> [u8; 4] {
     let [a, b, c, d] = key;
     match offset & 3 {
         0 => [a, b, c, d],
@@ -38,8 +45,16 @@ pub(crate) const fn rotate(key: [u8; 4], offset: u64) -> [u8; 4] {
     }
 }
 
-/// Masks or unmasks `payload` in place.
-pub(crate) fn apply(key: [u8; 4], payload: &mut [u8]) {
+/// Masks or unmasks `payload` in place; `key` is that of its first byte.
+///
+/// ```
+/// use sockeye_protocol::frame::mask;
+///
+/// let mut payload = *b"Hello";
+/// mask([0x37, 0xfa, 0x21, 0x3d], &mut payload);
+/// assert_eq!(payload, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+/// ```
+pub fn mask(key: [u8; 4], payload: &mut [u8]) {
     let word = wide(key);
     let (words, tail) = payload.as_chunks_mut::<8>();
     for bytes in words {
@@ -50,19 +65,19 @@ pub(crate) fn apply(key: [u8; 4], payload: &mut [u8]) {
     }
 }
 
-/// Appends `payload` to `target`, masked or unmasked, in one pass.
-pub(crate) fn append(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) {
+/// Appends `payload` to `target`, masked or unmasked, in one pass; `key` is that of its first byte.
+pub fn append_masked(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) {
     target.reserve(payload.len());
     let (blocks, tail) = payload.as_chunks::<BLOCK_BYTES>();
     for block in blocks {
         let mut masked = *block;
-        apply(key, &mut masked);
+        mask(key, &mut masked);
         target.extend_from_slice(&masked);
     }
     let mut masked = [0; BLOCK_BYTES];
     let masked = &mut masked[..tail.len()];
     masked.copy_from_slice(tail);
-    apply(key, masked);
+    mask(key, masked);
     target.extend_from_slice(masked);
 }
 
@@ -88,17 +103,17 @@ mod tests {
         for len in 0..=1024 {
             for align in 0..16 {
                 let source = &bytes[align..align + len];
-                let phase = rotate(key, align as u64);
+                let phase = rotate_key(key, align as u64);
                 let expected = naive(phase, source);
 
                 let mut in_place = bytes.clone();
-                apply(phase, &mut in_place[align..align + len]);
+                mask(phase, &mut in_place[align..align + len]);
                 assert_eq!(in_place[align..align + len], expected);
                 assert_eq!(in_place[..align], bytes[..align]);
                 assert_eq!(in_place[align + len..], bytes[align + len..]);
 
                 let mut copied = vec![9; align];
-                append(phase, source, &mut copied);
+                append_masked(phase, source, &mut copied);
                 assert_eq!(copied[align..], expected);
             }
         }
@@ -111,7 +126,7 @@ mod tests {
         let whole = naive(key, &payload);
         for cut in 0..=payload.len() {
             let mut pieces = naive(key, &payload[..cut]);
-            pieces.extend(naive(rotate(key, cut as u64), &payload[cut..]));
+            pieces.extend(naive(rotate_key(key, cut as u64), &payload[cut..]));
             assert_eq!(pieces, whole, "cut at {cut}");
         }
     }

@@ -5,11 +5,11 @@
 mod reader;
 mod header;
 mod opcode;
-pub(crate) mod mask;
+mod mask;
 
 pub(crate) use header::CONTROL_BYTES_MAX;
 pub use header::FrameHeader;
-pub use mask::{MaskKeys, Unmasked};
+pub use mask::{MaskKeys, Unmasked, append_masked, mask, rotate_key};
 pub use opcode::Opcode;
 pub(crate) use reader::RawChunk;
 pub use reader::{Chunk, FrameReader};

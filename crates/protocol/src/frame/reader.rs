@@ -1,7 +1,7 @@
 //! Bytes in, pieces of frames out.
 
 use super::header::{Expectation, FrameHeader};
-use super::mask;
+use super::mask::{mask, rotate_key};
 use crate::config::Config;
 use crate::error::{ProtocolError, Violation};
 use crate::role::Role;
@@ -77,7 +77,7 @@ impl RawChunk<'_> {
     /// Unmasks the payload in place.
     pub(crate) fn unmask(&mut self) {
         if self.header.mask.is_some() {
-            mask::apply(self.key, self.payload);
+            mask(self.key, self.payload);
         }
     }
 }
@@ -146,7 +146,7 @@ impl FrameReader {
     /// Accounts for `payload` as the next bytes of the current frame.
     pub(crate) fn pass<'b>(&mut self, header: FrameHeader, payload: &'b mut [u8]) -> RawChunk<'b> {
         let position = header.payload_len - self.remaining;
-        let key = mask::rotate(header.mask.unwrap_or_default(), position);
+        let key = rotate_key(header.mask.unwrap_or_default(), position);
         self.remaining -= payload.len() as u64;
         let ends_frame = self.remaining == 0;
         if ends_frame {

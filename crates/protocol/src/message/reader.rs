@@ -11,7 +11,7 @@ use super::control::{self, ControlBody};
 use crate::config::Config;
 use crate::error::{ProtocolError, Violation};
 use crate::event::{Event, Payload, Text};
-use crate::frame::{FrameReader, Opcode, RawChunk, mask};
+use crate::frame::{self, FrameReader, Opcode, RawChunk};
 use crate::role::Role;
 use crate::utf8;
 
@@ -191,7 +191,7 @@ impl Partial {
         let append = |buffer: &mut Vec<u8>| {
             grow(buffer, payload.len(), chunk.header.fin, payload.len() as u64 + lacking);
             match chunk.header.mask {
-                Some(_) => mask::append(chunk.key, payload, buffer),
+                Some(_) => frame::append_masked(chunk.key, payload, buffer),
                 None => buffer.extend_from_slice(payload),
             }
         };

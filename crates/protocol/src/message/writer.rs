@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::frame::{FrameHeader, Opcode, mask};
+use crate::frame::{self, FrameHeader, Opcode};
 use crate::outbox::Outbox;
 
 /// Payloads from this size on are sent from where they lie; smaller ones are copied behind what
@@ -27,7 +27,7 @@ pub(crate) fn write(outbox: &mut Outbox, opcode: Opcode, mask: Option<[u8; 4]>, 
         tail.extend_from_slice(&header[..header_len]);
         match mask {
             None => tail.extend_from_slice(payload),
-            Some(key) => mask::append(key, payload, tail),
+            Some(key) => frame::append_masked(key, payload, tail),
         }
     });
 }
@@ -47,7 +47,7 @@ pub(crate) fn write_shared(
         None => payload,
         Some(key) => match payload.try_into_mut() {
             Ok(mut payload) => {
-                mask::apply(key, &mut payload);
+                frame::mask(key, &mut payload);
                 payload.freeze()
             }
             Err(payload) => return write(outbox, opcode, mask, &payload),
