@@ -1,5 +1,8 @@
 //! Inputs that the benches and the comparison programs share.
 
+pub mod load;
+pub mod raw;
+
 /// The masking key of all inputs.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
