@@ -1,0 +1,157 @@
+//! Several reactors, one thread each, that listen at the same addresses.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::drain::{DrainPlan, DrainReport};
+use crate::engine::{Address, Engine};
+use crate::handle::Handle;
+use crate::handler::Service;
+use crate::reactor::Reactor;
+
+/// Reactors on threads of their own. The system spreads connections over their listeners
+/// (SO_REUSEPORT); groups reach over all of them, and everything else stays on its own thread.
+///
+/// Dropping it stops the reactors and waits for them.
+pub struct Cluster {
+    members: Vec<Member>,
+    addresses: Vec<Address>,
+}
+
+/// One reactor.
+struct Member {
+    handle: Handle,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Cluster {
+    /// Starts `threads` reactors, at least one, each made by `make` on its own thread and given its
+    /// index, and has all of them listen at `addresses`. Where an address leaves its port to the
+    /// system, the first reactor gets one and the others follow it.
+    ///
+    /// # Errors
+    /// What `make` says, or an address that cannot be listened at; no thread is left behind.
+    pub fn start<S, E, F>(threads: usize, addresses: &[Address], make: F) -> io::Result<Self>
+    where
+        S: Service + 'static,
+        E: Engine + 'static,
+        F: Fn(usize) -> io::Result<Reactor<S, E>> + Send + Sync + 'static,
+    {
+        let make = Arc::new(make);
+        let mut cluster = Self { members: Vec::new(), addresses: addresses.to_vec() };
+        for index in 0..threads.max(1) {
+            let (sender, receiver) = mpsc::channel();
+            let make = Arc::clone(&make);
+            let wanted = cluster.addresses.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("reactor-{index}"))
+                .spawn(move || run(|| make(index), &wanted, &sender))?;
+            match receiver.recv() {
+                Ok((handle, bound)) => {
+                    cluster.addresses = bound;
+                    cluster.members.push(Member { handle, thread: Some(thread) });
+                }
+                // It ended before it ran: its result says why.
+                Err(mpsc::RecvError) => {
+                    let error = join(thread).err();
+                    return Err(
+                        error.unwrap_or_else(|| io::Error::other("a reactor did not start"))
+                    );
+                }
+            }
+        }
+        Ok(cluster)
+    }
+
+    /// Where the reactors listen.
+    #[must_use]
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// A handle for each reactor.
+    pub fn handles(&self) -> impl Iterator<Item = &Handle> {
+        self.members.iter().map(|member| &member.handle)
+    }
+
+    /// Drains all reactors at the same time, waits until they are done, a second longer than
+    /// `plan.within` at most, and adds up what they report.
+    #[must_use]
+    pub fn drain(&self, plan: &DrainPlan) -> DrainReport {
+        let began = Instant::now();
+        let draining: Vec<_> =
+            self.members.iter().map(|member| member.handle.drain(plan.clone())).collect();
+        let mut total = DrainReport::default();
+        for one in draining {
+            let rest = (plan.within + GRACE).saturating_sub(began.elapsed());
+            if let Some(report) = one.wait(rest) {
+                total.merge(&report);
+            }
+        }
+        total
+    }
+
+    /// Waits until all reactors have ended: stopped, drained, or failed.
+    ///
+    /// # Errors
+    /// The first failure of a reactor.
+    pub fn join(mut self) -> io::Result<()> {
+        self.join_all()
+    }
+
+    fn join_all(&mut self) -> io::Result<()> {
+        let mut result = Ok(());
+        for member in &mut self.members {
+            if let Some(thread) = member.thread.take() {
+                let joined = join(thread);
+                result = result.and(joined);
+            }
+        }
+        result
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for member in &self.members {
+            member.handle.stop();
+        }
+        // Whoever wants to know how they ended calls `join`.
+        let _ = self.join_all();
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Cluster")
+            .field("members", &self.members.len())
+            .field("addresses", &self.addresses)
+            .finish()
+    }
+}
+
+/// How much longer than its plan a drain is waited for.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// One reactor's thread.
+fn run<S: Service, E: Engine>(
+    make: impl FnOnce() -> io::Result<Reactor<S, E>>,
+    wanted: &[Address],
+    started: &mpsc::Sender<(Handle, Vec<Address>)>,
+) -> io::Result<()> {
+    let mut reactor = make()?;
+    let bound = wanted.iter().map(|address| reactor.listen(address)).collect::<Result<_, _>>()?;
+    // The starter waits for this; if it is gone, nobody wants the reactor.
+    if started.send((reactor.handle(), bound)).is_err() {
+        return Ok(());
+    }
+    reactor.run()
+}
+
+fn join(thread: JoinHandle<io::Result<()>>) -> io::Result<()> {
+    thread.join().unwrap_or_else(|_panic| Err(io::Error::other("a reactor's thread panicked")))
+}

@@ -1,0 +1,323 @@
+//! Groups: one message to many sessions on any number of reactors, in one order.
+//!
+//! Publishing takes the group's lock, numbers the message, and puts it into the mailbox of every
+//! reactor that has members before it lets go: whatever two threads publish, all members see in the
+//! same order. A session joins under the same lock, so the offset from which it is live is exact.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sockeye_protocol::Prepared;
+
+use crate::mailbox::{Command, Mailbox, Publication};
+use crate::slab::Key;
+
+/// What happens to a member that does not read as fast as its group is published to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Policy {
+    /// The session is closed with 1008 when its outbox is full.
+    Close,
+    /// New messages are left out while the outbox is full.
+    DropNewest,
+    /// Messages wait outside of the outbox while it is above its high mark, at most `bytes_max`
+    /// bytes of frames; above that the oldest are left out.
+    DropOldest {
+        /// Bytes of frames that may wait.
+        bytes_max: usize,
+    },
+    /// Only the latest message waits while the outbox is above its high mark: for states, of which
+    /// only the newest matters.
+    KeepLatest,
+}
+
+/// A set of sessions that are sent the same messages. Clones mean the same group; use it from any
+/// thread. A session leaves it when it ends, whatever ends it.
+#[derive(Clone)]
+pub struct Group {
+    pub(crate) shared: Arc<GroupShared>,
+}
+
+impl Group {
+    /// A group without members.
+    #[must_use]
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            shared: Arc::new(GroupShared {
+                id: NEXT.fetch_add(1, Ordering::Relaxed),
+                order: Mutex::default(),
+                members: AtomicUsize::new(0),
+                dropped: AtomicU64::new(0),
+                closed: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Sends to every member, and returns the message's offset in the group's order. Never waits for
+    /// a member and never fails because of one: a member that lags meets its [`Policy`].
+    pub fn publish(&self, prepared: Prepared) -> u64 {
+        let mut order = self.shared.lock();
+        let offset = order.offset_next;
+        order.offset_next += 1;
+        for seat in &order.seats {
+            let publication = Publication {
+                slot: seat.slot,
+                group: self.shared.id,
+                offset,
+                prepared: prepared.clone(),
+            };
+            let payload_bytes = prepared.frame_len();
+            // A full mailbox leaves a gap in the offsets, which the reactor finds and counts.
+            let _ = seat.mailbox.post(Command::Publish(publication), payload_bytes);
+        }
+        offset
+    }
+
+    /// How many sessions are members now.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.shared.members.load(Ordering::Relaxed)
+    }
+
+    /// Deliveries that a policy left out, since the group was made.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Members that were closed because they fell behind, since the group was made.
+    #[must_use]
+    pub fn closed(&self) -> u64 {
+        self.shared.closed.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Group")
+            .field("id", &self.shared.id)
+            .field("members", &self.members())
+            .field("dropped", &self.dropped())
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct GroupShared {
+    id: u64,
+    order: Mutex<Order>,
+    members: AtomicUsize,
+    dropped: AtomicU64,
+    closed: AtomicU64,
+}
+
+impl GroupShared {
+    fn lock(&self) -> MutexGuard<'_, Order> {
+        // No code of a user runs under this lock, so it cannot be left half-way.
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn count_dropped(&self, messages: u64) {
+        self.dropped.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_closed(&self) {
+        self.closed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Default)]
+struct Order {
+    offset_next: u64,
+    seats: Vec<Seat>,
+}
+
+/// A reactor that has members.
+struct Seat {
+    mailbox: Arc<Mailbox>,
+    slot: u32,
+}
+
+/// One reactor's members of all groups. Slots stand still, so that a message finds its members
+/// without a hash, and a session its place in them without a search.
+#[derive(Default)]
+pub(crate) struct Memberships {
+    slots: Vec<Option<Slot>>,
+    vacant: Vec<u32>,
+}
+
+pub(crate) struct Slot {
+    pub(crate) group: Arc<GroupShared>,
+    members: Vec<Option<Member>>,
+    vacant: Vec<u32>,
+    /// The offset of the next publication: a higher one tells of a gap, a lower one is from before.
+    expected: u64,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) key: Key,
+    pub(crate) live_from: u64,
+    pub(crate) policy: Policy,
+}
+
+/// A session's own record of being a member.
+#[derive(Clone, Copy)]
+pub(crate) struct Membership {
+    pub(crate) slot: u32,
+    position: u32,
+    /// Bytes of the group's messages that wait outside of the outbox.
+    pub(crate) held_bytes: usize,
+}
+
+impl Memberships {
+    /// Adds a session to a group; `own` are its memberships so far. Returns the offset from which it
+    /// is live, which for a member of old is the one that it was given then.
+    pub(crate) fn join(
+        &mut self,
+        own: &mut Vec<Membership>,
+        group: &Group,
+        member: (Key, Policy),
+        mailbox: &Arc<Mailbox>,
+    ) -> u64 {
+        let (key, policy) = member;
+        if let Some(existing) = self.find(own, group).and_then(|found| self.member_mut(found)) {
+            existing.policy = policy;
+            return existing.live_from;
+        }
+        let shared = &group.shared;
+        let mut order = shared.lock();
+        let live_from = order.offset_next;
+        let seat = order.seats.iter().find(|seat| Arc::ptr_eq(&seat.mailbox, mailbox));
+        let slot = match seat.map(|seat| seat.slot) {
+            Some(slot) => slot,
+            None => {
+                let slot = self.insert_slot(Slot {
+                    group: Arc::clone(shared),
+                    members: Vec::new(),
+                    vacant: Vec::new(),
+                    expected: live_from,
+                });
+                order.seats.push(Seat { mailbox: Arc::clone(mailbox), slot });
+                slot
+            }
+        };
+        drop(order);
+        shared.members.fetch_add(1, Ordering::Relaxed);
+        let slots = self.slots.get_mut(slot as usize).and_then(Option::as_mut);
+        let position = slots.expect("a seat's slot lives as long as the seat").insert(Member {
+            key,
+            live_from,
+            policy,
+        });
+        own.push(Membership { slot, position, held_bytes: 0 });
+        live_from
+    }
+
+    /// Removes a session from a group. Returns the group's slot; None if it was no member.
+    pub(crate) fn leave(
+        &mut self,
+        own: &mut Vec<Membership>,
+        group: &Group,
+        mailbox: &Arc<Mailbox>,
+    ) -> Option<u32> {
+        let found = self.find(own, group)?;
+        own.retain(|membership| membership.slot != found.slot);
+        self.remove(found, mailbox);
+        Some(found.slot)
+    }
+
+    /// Removes one member; with the last one the reactor gives up its seat in the group.
+    pub(crate) fn remove(&mut self, membership: Membership, mailbox: &Arc<Mailbox>) {
+        let Some(entry) = self.slots.get_mut(membership.slot as usize) else { return };
+        let Some(slot) = entry.as_mut() else { return };
+        slot.remove(membership.position);
+        slot.group.members.fetch_sub(1, Ordering::Relaxed);
+        if slot.is_empty() {
+            slot.group.lock().seats.retain(|seat| !Arc::ptr_eq(&seat.mailbox, mailbox));
+            *entry = None;
+            self.vacant.push(membership.slot);
+        }
+    }
+
+    /// The slot that a publication is for, and how many publications before it were lost. None if
+    /// nobody is a member any more, or the publication is older than the slot.
+    pub(crate) fn receive(&mut self, publication: &Publication) -> Option<u64> {
+        let slot = self.slots.get_mut(publication.slot as usize)?.as_mut()?;
+        if slot.group.id != publication.group || publication.offset < slot.expected {
+            return None;
+        }
+        let lost = publication.offset - slot.expected;
+        slot.expected = publication.offset + 1;
+        Some(lost)
+    }
+
+    pub(crate) fn slot(&self, slot: u32) -> Option<&Slot> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    fn find(&self, own: &[Membership], group: &Group) -> Option<Membership> {
+        let is_same = |membership: &&Membership| {
+            self.slot(membership.slot).is_some_and(|slot| Arc::ptr_eq(&slot.group, &group.shared))
+        };
+        own.iter().find(is_same).copied()
+    }
+
+    fn member_mut(&mut self, membership: Membership) -> Option<&mut Member> {
+        let slot = self.slots.get_mut(membership.slot as usize)?.as_mut()?;
+        slot.members.get_mut(membership.position as usize)?.as_mut()
+    }
+
+    fn insert_slot(&mut self, slot: Slot) -> u32 {
+        if let Some(index) = self.vacant.pop()
+            && let Some(entry) = self.slots.get_mut(index as usize)
+        {
+            *entry = Some(slot);
+            return index;
+        }
+        self.slots.push(Some(slot));
+        u32::try_from(self.slots.len() - 1).expect("fewer groups than 2^32 on one reactor")
+    }
+}
+
+impl Slot {
+    /// How many positions there are, vacant ones included.
+    pub(crate) fn positions(&self) -> usize {
+        self.members.len()
+    }
+
+    pub(crate) fn member(&self, position: usize) -> Option<Member> {
+        self.members.get(position).copied().flatten()
+    }
+
+    fn insert(&mut self, member: Member) -> u32 {
+        if let Some(position) = self.vacant.pop()
+            && let Some(entry) = self.members.get_mut(position as usize)
+        {
+            *entry = Some(member);
+            return position;
+        }
+        self.members.push(Some(member));
+        u32::try_from(self.members.len() - 1).expect("fewer members than 2^32 on one reactor")
+    }
+
+    fn remove(&mut self, position: u32) {
+        if let Some(entry) = self.members.get_mut(position as usize)
+            && entry.take().is_some()
+        {
+            self.vacant.push(position);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.vacant.len() == self.members.len()
+    }
+}

@@ -1,0 +1,182 @@
+//! What a session has in every phase: its transport, its outbox, and what is remembered about both.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use sockeye_protocol::{Instant, Outbox, Prepared};
+
+use crate::engine::{Carrier, Remote};
+use crate::groups::Membership;
+use crate::outcome::Cause;
+use crate::sender::{Outgoing, Queue};
+use crate::slab::Key;
+
+/// The part of a session that does not depend on its phase. What few sessions need is in [`Rare`],
+/// so that an idle one stays small.
+pub(crate) struct Link {
+    pub(crate) key: Key,
+    pub(crate) carrier: Carrier,
+    pub(crate) remote: Remote,
+    pub(crate) outbox: Outbox,
+    pub(crate) limits: Arc<sockeye_protocol::Config>,
+    /// When the session's timer fires; `Instant::MAX` if it is not armed.
+    pub(crate) armed: Instant,
+    /// An edge was taken and the kernel may hold more.
+    pub(crate) readable: bool,
+    /// The kernel takes no more bytes; a `Writable` completion will tell when it does.
+    pub(crate) blocked: bool,
+    /// The handler wants no events.
+    pub(crate) paused: bool,
+    /// The outbox went above its high mark, or refused a message, and is not below the low one yet.
+    pub(crate) congested: bool,
+    /// Keepalive is suspended, since reading has stopped.
+    pub(crate) suspended: bool,
+    /// Writing failed; what has arrived may still be read.
+    pub(crate) broken: bool,
+    /// The transport is to be closed without writing what waits.
+    pub(crate) cut: bool,
+    /// User code panicked: it is not called again, and the session ends with 1011.
+    pub(crate) panicked: bool,
+    pub(crate) listed_ready: bool,
+    pub(crate) listed_flush: bool,
+    pub(crate) listed_dead: bool,
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// What only some sessions have, or only for some time.
+#[derive(Default)]
+pub(crate) struct Rare {
+    /// Shared with the session's `Sender`s, if it handed out any.
+    pub(crate) queue: Option<Arc<Queue>>,
+    /// Taken from the queue, waiting for room in the outbox.
+    pub(crate) pending: VecDeque<Outgoing>,
+    /// Bytes of the outbox that the queue's count includes.
+    pub(crate) accounted: usize,
+    pub(crate) spill: Spill,
+    pub(crate) memberships: Vec<Membership>,
+    /// Messages of groups that wait outside of the outbox.
+    pub(crate) held: VecDeque<Held>,
+    pub(crate) paused_since: Option<Instant>,
+    pub(crate) blocked_since: Option<Instant>,
+    pub(crate) cause: Option<Cause>,
+    pub(crate) subprotocol: Option<Box<str>>,
+}
+
+/// Received bytes that the handler could not take yet: the rest of one receive buffer at most.
+#[derive(Default)]
+pub(crate) struct Spill {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) start: usize,
+}
+
+/// A message that a member's policy keeps for later.
+pub(crate) struct Held {
+    pub(crate) slot: u32,
+    pub(crate) prepared: Prepared,
+}
+
+impl Link {
+    pub(crate) fn new(
+        key: Key,
+        carrier: Carrier,
+        remote: Remote,
+        limits: Arc<sockeye_protocol::Config>,
+    ) -> Self {
+        Self {
+            key,
+            carrier,
+            remote,
+            outbox: Outbox::new(),
+            limits,
+            armed: Instant::MAX,
+            readable: false,
+            blocked: false,
+            paused: false,
+            congested: false,
+            suspended: false,
+            broken: false,
+            cut: false,
+            panicked: false,
+            listed_ready: false,
+            listed_flush: false,
+            listed_dead: false,
+            rare: None,
+        }
+    }
+
+    pub(crate) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Whether events must not be asked for now: they would have nowhere to go.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.paused || self.congested
+    }
+
+    /// Whether there is something to read or to go on with.
+    pub(crate) fn has_input(&self) -> bool {
+        self.readable || self.rare.as_ref().is_some_and(|rare| !rare.spill.bytes.is_empty())
+    }
+
+    /// Notes whether the outbox has gone above its mark.
+    pub(crate) fn note_level(&mut self) {
+        if self.outbox.len() > self.limits.outbox_high_mark {
+            self.congested = true;
+        }
+    }
+
+    /// Below this level a congested outbox is open again: half of the high mark, so that a session
+    /// does not stop and go with every segment that the kernel takes.
+    pub(crate) fn low_mark(&self) -> usize {
+        self.limits.outbox_high_mark / 2
+    }
+
+    /// Keeps the first cause: what follows from it is not the reason.
+    pub(crate) fn note_cause(&mut self, cause: Cause) {
+        self.rare_mut().cause.get_or_insert(cause);
+    }
+
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        self.rare.as_ref()?.cause
+    }
+
+    /// The transport failed, or is worth no more bytes.
+    pub(crate) fn cut(&mut self, cause: Cause) {
+        self.note_cause(cause);
+        self.cut = true;
+    }
+
+    /// Tells the queue what became of the outbox, and that `released` bytes left the queue itself.
+    pub(crate) fn settle_queue(&mut self, released: usize) {
+        let outbox_bytes = self.outbox.len();
+        let Some(rare) = self.rare.as_mut() else { return };
+        let Some(queue) = &rare.queue else { return };
+        let grown = outbox_bytes.saturating_sub(rare.accounted);
+        let shrunk = rare.accounted.saturating_sub(outbox_bytes);
+        rare.accounted = outbox_bytes;
+        if grown != 0 || shrunk != 0 || released != 0 {
+            queue.settle(grown, released + shrunk);
+        }
+    }
+
+    /// Gives the rare part back once nothing is in it.
+    pub(crate) fn tidy(&mut self) {
+        if self.rare.as_ref().is_some_and(|rare| rare.is_vacant()) {
+            self.rare = None;
+        }
+    }
+}
+
+impl Rare {
+    fn is_vacant(&self) -> bool {
+        self.queue.is_none()
+            && self.pending.is_empty()
+            && self.spill.bytes.capacity() == 0
+            && self.memberships.is_empty()
+            && self.held.is_empty()
+            && self.paused_since.is_none()
+            && self.blocked_since.is_none()
+            && self.cause.is_none()
+            && self.subprotocol.is_none()
+    }
+}

@@ -1,0 +1,197 @@
+//! The mailbox: how other threads reach a reactor. Bounded in bytes, swapped whole, one wake per turn.
+//!
+//! ```text
+//!            swap(PENDING)                     ┌─────────┐
+//!   post ───────────────────► was ASLEEP? ───► │ wake()  │   otherwise the loop sees PENDING
+//!                                              └─────────┘   before it sleeps
+//!   loop:  AWAKE ── before poll ──► ASLEEP ── after poll ──► AWAKE | PENDING ── commands ──► AWAKE
+//! ```
+//!
+//! A post from the loop's own thread always finds the loop awake, so it costs no system call.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sockeye_protocol::{CloseReason, Prepared};
+
+use crate::drain::{DrainPlan, DrainReport};
+use crate::engine::Wake;
+use crate::slab::Key;
+
+/// What a command costs besides its payload, so that commands without one are bounded as well.
+const COMMAND_BYTES: usize = 64;
+
+const AWAKE: u8 = 0;
+const PENDING: u8 = 1;
+const ASLEEP: u8 = 2;
+
+pub(crate) enum Command {
+    /// A sender's queue has something, or it asks to resume reading.
+    Collect(Key),
+    /// A deferred decision was made.
+    Answered(Key),
+    Close(Key, Option<CloseReason<'static>>),
+    Send(Key, Prepared),
+    Publish(Publication),
+    Drain(DrainPlan, Sender<DrainReport>),
+}
+
+/// One message to all members of a group on one reactor.
+pub(crate) struct Publication {
+    /// Where the reactor keeps its members of the group.
+    pub(crate) slot: u32,
+    /// The group's identity: the slot may have been given to another group since.
+    pub(crate) group: u64,
+    pub(crate) offset: u64,
+    pub(crate) prepared: Prepared,
+}
+
+/// The mailbox is over its limit in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+pub(crate) struct Mailbox {
+    waiting: Mutex<Waiting>,
+    state: AtomicU8,
+    stopped: AtomicBool,
+    waker: Arc<dyn Wake>,
+    bytes_max: usize,
+}
+
+#[derive(Default)]
+struct Waiting {
+    commands: Vec<Command>,
+    bytes: usize,
+}
+
+impl Mailbox {
+    pub(crate) fn new(waker: Arc<dyn Wake>, bytes_max: usize) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            state: AtomicU8::new(AWAKE),
+            stopped: AtomicBool::new(false),
+            waker,
+            bytes_max,
+        }
+    }
+
+    /// Posts a command that carries `payload_bytes`, unless the mailbox is full.
+    pub(crate) fn post(&self, command: Command, payload_bytes: usize) -> Result<(), Full> {
+        let cost = payload_bytes.saturating_add(COMMAND_BYTES);
+        {
+            let mut waiting = self.lock();
+            if waiting.bytes != 0 && waiting.bytes.saturating_add(cost) > self.bytes_max {
+                return Err(Full);
+            }
+            waiting.bytes = waiting.bytes.saturating_add(cost);
+            waiting.commands.push(command);
+        }
+        self.wake();
+        Ok(())
+    }
+
+    /// Posts a command whose number is bounded by the sessions (one at a time for each), so that it
+    /// need not be, and must not be, refused.
+    pub(crate) fn post_always(&self, command: Command) {
+        self.lock().commands.push(command);
+        self.wake();
+    }
+
+    /// Makes the next turn happen now.
+    pub(crate) fn wake(&self) {
+        if self.state.swap(PENDING, Ordering::AcqRel) == ASLEEP {
+            self.waker.wake();
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Called before the loop sleeps. False: something was posted, do not sleep.
+    pub(crate) fn fall_asleep(&self) -> bool {
+        self.state.compare_exchange(AWAKE, ASLEEP, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Called when the loop's sleep is over, whatever ended it.
+    pub(crate) fn rouse(&self) {
+        // A failure leaves PENDING, which the commands phase has yet to see.
+        let _ = self.state.compare_exchange(ASLEEP, AWAKE, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Swaps everything that waits into `commands`, which must be empty. Costs one atomic operation
+    /// when nothing was posted.
+    pub(crate) fn swap(&self, commands: &mut Vec<Command>) {
+        debug_assert!(commands.is_empty(), "what was taken before has been carried out");
+        if self.state.load(Ordering::Acquire) != PENDING {
+            return;
+        }
+        self.state.store(AWAKE, Ordering::Release);
+        let mut waiting = self.lock();
+        waiting.bytes = 0;
+        std::mem::swap(&mut waiting.commands, commands);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // No code of a user runs under this lock, so it cannot be left half-way.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn key() -> Key {
+        crate::slab::Slab::new().insert(())
+    }
+
+    #[test]
+    fn a_sleeping_loop_is_woken_once_and_one_that_is_awake_never() {
+        let count = Arc::new(Count::default());
+        let mailbox = Mailbox::new(Arc::clone(&count) as Arc<dyn Wake>, 1 << 20);
+        mailbox.post_always(Command::Collect(key()));
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        assert!(!mailbox.fall_asleep());
+        let mut commands = Vec::new();
+        mailbox.swap(&mut commands);
+        assert_eq!(commands.len(), 1);
+        commands.clear();
+
+        assert!(mailbox.fall_asleep());
+        mailbox.post_always(Command::Collect(key()));
+        mailbox.post_always(Command::Collect(key()));
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        mailbox.rouse();
+        mailbox.swap(&mut commands);
+        assert_eq!(commands.len(), 2);
+    }
+
+    #[test]
+    fn it_is_bounded_in_bytes_and_takes_one_command_of_any_size() {
+        let mailbox = Mailbox::new(Arc::new(Count::default()), 1000);
+        let prepared = Prepared::binary(&[0; 10]);
+        assert!(mailbox.post(Command::Send(key(), prepared.clone()), 5000).is_ok());
+        assert_eq!(mailbox.post(Command::Send(key(), prepared.clone()), 10), Err(Full));
+        let mut commands = Vec::new();
+        mailbox.swap(&mut commands);
+        assert!(mailbox.post(Command::Send(key(), prepared), 10).is_ok());
+    }
+}

@@ -1,0 +1,295 @@
+//! The other side of a session, as its handler sees it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sockeye_protocol::{CloseReason, Connection, Instant, Output, Prepared, SendError};
+
+use crate::engine::Remote;
+use crate::groups::{Group, Policy};
+use crate::handle::Handle;
+use crate::link::Link;
+use crate::sender::{Queue, Sender};
+use crate::shared::Shared;
+use crate::slab::Key;
+use crate::stats::Stats;
+
+/// What an outbox is lent when a handler begins to send: a few small messages.
+const SEND_BYTES: usize = 512;
+
+/// The other side of an open session, lent to a callback of its handler.
+///
+/// What is sent here leaves in the flush phase of this turn, all of it in one write; there is
+/// nothing to flush by hand.
+pub struct Peer<'p> {
+    link: &'p mut Link,
+    connection: &'p mut Connection,
+    shared: &'p mut Shared,
+}
+
+impl<'p> Peer<'p> {
+    pub(crate) fn new(
+        link: &'p mut Link,
+        connection: &'p mut Connection,
+        shared: &'p mut Shared,
+    ) -> Self {
+        Self { link, connection, shared }
+    }
+
+    /// The session's key, by which other threads may name it.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.link.key
+    }
+
+    /// The time at the beginning of this turn.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.shared.now
+    }
+
+    /// Where the transport leads to.
+    #[must_use]
+    pub fn remote(&self) -> &Remote {
+        &self.link.remote
+    }
+
+    /// The subprotocol that the peer chose for an outward connection. None for an accepted one,
+    /// whose handler has chosen it itself.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.link.rare.as_ref()?.subprotocol.as_deref()
+    }
+
+    /// Sends a text message (RFC 6455 section 5.6).
+    ///
+    /// # Errors
+    /// [`SendError::Full`]: the outbox is over its limit; `Handler::writable` tells when it is not.
+    /// [`SendError::NotOpen`]: the session is closing.
+    #[inline]
+    pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
+        self.send(|connection, output| connection.send_text(text, output))
+    }
+
+    /// Sends a text message from where it lies, if it is large.
+    ///
+    /// # Errors
+    /// As for [`send_text`](Self::send_text).
+    pub fn send_text_owned(&mut self, text: String) -> Result<(), SendError> {
+        self.send(|connection, output| connection.send_text_owned(text, output))
+    }
+
+    /// Sends a binary message.
+    ///
+    /// # Errors
+    /// As for [`send_text`](Self::send_text).
+    #[inline]
+    pub fn send_binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.send(|connection, output| connection.send_binary(payload, output))
+    }
+
+    /// Sends a binary message from where it lies, if it is large.
+    ///
+    /// # Errors
+    /// As for [`send_text`](Self::send_text).
+    pub fn send_binary_owned(&mut self, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        let payload = payload.into();
+        self.send(|connection, output| connection.send_binary_owned(payload, output))
+    }
+
+    /// Sends a message that was encoded once for many.
+    ///
+    /// # Errors
+    /// As for [`send_text`](Self::send_text).
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
+        self.send(|connection, output| connection.send_prepared(prepared, output))
+    }
+
+    /// Sends a ping with at most 125 bytes (RFC 6455 section 5.5.2); its pong comes as an event.
+    ///
+    /// # Errors
+    /// As for [`send_text`](Self::send_text), and [`SendError::ControlTooLong`].
+    pub fn send_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.send(|connection, output| connection.send_ping(payload, output))
+    }
+
+    /// Begins the closing handshake (RFC 6455 section 7.1.2). What was sent before, through a
+    /// [`Sender`] as well, leaves before it. `Handler::close` follows when it is over, within
+    /// `close_within` at most.
+    ///
+    /// # Errors
+    /// [`SendError::NotOpen`] if it has begun already; [`SendError::IllegalCloseCode`] or
+    /// [`SendError::ReasonTooLong`] if the reason cannot be sent, and nothing was.
+    pub fn close(&mut self, reason: Option<CloseReason<'_>>) -> Result<(), SendError> {
+        self.shared.collect(self.link, self.connection);
+        self.send(|connection, output| connection.close(reason, output))
+    }
+
+    /// Asks for no events until [`resume`](Self::resume), which a [`Sender`] can do as well. The
+    /// bytes that have arrived are kept, then the peer is held back by its transport. Keepalive
+    /// rests meanwhile; a pause longer than `Config::pause_within` closes the session with 1008.
+    ///
+    /// Takes effect at once: no event follows the one that is being handled.
+    pub fn pause(&mut self) {
+        if !self.link.paused {
+            self.link.paused = true;
+            self.link.rare_mut().paused_since = Some(self.shared.now);
+            self.shared.list_flush(self.link);
+        }
+    }
+
+    /// Asks for events again.
+    pub fn resume(&mut self) {
+        self.shared.resume(self.link);
+    }
+
+    /// Whether reading is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.link.paused
+    }
+
+    /// Whether sending is allowed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.connection.is_open()
+    }
+
+    /// Bytes that wait for the kernel to take them.
+    #[must_use]
+    pub fn outbox_len(&self) -> usize {
+        self.link.outbox.len()
+    }
+
+    /// How long the last keepalive ping took to be answered.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.connection.round_trip()
+    }
+
+    /// A sender for this session, to be used from any thread. All of a session's senders share one
+    /// queue and one budget, the connection's `outbox_bytes_max`.
+    pub fn sender(&mut self) -> Sender {
+        let outbox_bytes = self.link.outbox.len();
+        let (key, bytes_max) = (self.link.key, self.link.limits.outbox_bytes_max);
+        let rare = self.link.rare_mut();
+        let queue = rare.queue.get_or_insert_with(|| {
+            rare.accounted = outbox_bytes;
+            Arc::new(Queue::new(key, Arc::clone(&self.shared.mailbox), bytes_max, outbox_bytes))
+        });
+        Sender { queue: Arc::clone(queue) }
+    }
+
+    /// Makes the session a member of `group` until it leaves or ends, and returns the offset of the
+    /// first message that it will be sent. Joining again changes the policy only.
+    pub fn join(&mut self, group: &Group, policy: Policy) -> u64 {
+        let member = (self.link.key, policy);
+        let own = &mut self.link.rare_mut().memberships;
+        self.shared.memberships.join(own, group, member, &self.shared.mailbox)
+    }
+
+    /// Ends the membership; messages of the group that wait for this session are dropped. False if
+    /// it was no member.
+    pub fn leave(&mut self, group: &Group) -> bool {
+        let rare = self.link.rare_mut();
+        match self.shared.memberships.leave(&mut rare.memberships, group, &self.shared.mailbox) {
+            Some(slot) => {
+                rare.held.retain(|held| held.slot != slot);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The reactor's handle.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle { mailbox: Arc::clone(&self.shared.mailbox) }
+    }
+
+    #[inline]
+    fn send(
+        &mut self,
+        send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        self.shared.lend(self.link, SEND_BYTES);
+        let mut output = Output {
+            outbox: &mut self.link.outbox,
+            mask_keys: &mut self.shared.entropy,
+            now: self.shared.now,
+        };
+        let sent = send(self.connection, &mut output);
+        match sent {
+            Ok(()) => self.link.note_level(),
+            Err(SendError::Full) => self.link.congested = true,
+            Err(_) => {}
+        }
+        self.shared.list_flush(self.link);
+        sent
+    }
+}
+
+impl fmt::Debug for Peer<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Peer")
+            .field("key", &self.link.key)
+            .field("remote", &self.link.remote)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a reactor's open sessions are found by key, whatever their handlers are.
+pub(crate) trait Directory {
+    fn find(&mut self, key: Key) -> Option<(&mut Link, &mut Connection)>;
+}
+
+/// All open sessions of a reactor, lent to `Service::tasks`.
+pub struct Peers<'p> {
+    sessions: &'p mut dyn Directory,
+    shared: &'p mut Shared,
+}
+
+impl<'p> Peers<'p> {
+    pub(crate) fn new(sessions: &'p mut dyn Directory, shared: &'p mut Shared) -> Self {
+        Self { sessions, shared }
+    }
+
+    /// The session with this key. None if it is not open, or gone.
+    pub fn get(&mut self, key: Key) -> Option<Peer<'_>> {
+        let (link, connection) = self.sessions.find(key)?;
+        Some(Peer::new(link, connection, self.shared))
+    }
+
+    /// The time at the beginning of this turn.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.shared.now
+    }
+
+    /// How many sessions are open.
+    #[must_use]
+    pub fn open_sessions(&self) -> usize {
+        self.shared.open
+    }
+
+    /// What the reactor has counted.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.stats
+    }
+
+    /// The reactor's handle.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle { mailbox: Arc::clone(&self.shared.mailbox) }
+    }
+}
+
+impl fmt::Debug for Peers<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Peers").finish_non_exhaustive()
+    }
+}

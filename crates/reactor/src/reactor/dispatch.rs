@@ -1,0 +1,237 @@
+//! Reading: from transports to handlers, within a budget, as long as nothing holds a session back.
+
+use std::io;
+
+use sockeye_protocol::{Connection, Event, Output, ProtocolError};
+
+use super::Reactor;
+use crate::engine::{Engine, Input, Received};
+use crate::guard::{Panicked, guard};
+use crate::handler::{Handler, Service};
+use crate::link::{Link, Spill};
+use crate::outcome::Cause;
+use crate::peer::Peer;
+use crate::session::{Open, Phase, Session};
+use crate::shared::Shared;
+use crate::slab::Key;
+
+/// How much more than its budget a session may read while no other is ready.
+const ALONE: usize = 4;
+
+impl<S: Service, E: Engine> Reactor<S, E> {
+    /// Reads every session on the ready list once, each within its budget. Whoever is not done puts
+    /// itself on the list for the next turn: its edge will not come again.
+    pub(super) fn read_ready(&mut self) {
+        let mut keys = std::mem::replace(&mut self.shared.ready, std::mem::take(&mut self.keys));
+        let share = if keys.len() > 1 { 1 } else { ALONE };
+        let budget = self.shared.config.turn_bytes_max.saturating_mul(share);
+        for key in keys.drain(..) {
+            let Some(session) = self.sessions.get_mut(key) else { continue };
+            session.link.listed_ready = false;
+            match &session.phase {
+                Phase::Open(_) => self.read_open(key, budget),
+                Phase::Handshake(_) => self.read_head(key),
+                Phase::Connecting(_) => self.read_answer(key),
+                Phase::Ending(_) => self.read_ending(key, budget),
+                // Nothing is read before the decision; the edge is remembered in `readable`.
+                Phase::Deferred(_) | Phase::Over => {}
+            }
+        }
+        self.keys = keys;
+    }
+
+    fn read_open(&mut self, key: Key, budget: usize) {
+        let Self { engine, sessions, shared, .. } = self;
+        let Some(Session { link, phase }) = sessions.get_mut(key) else { return };
+        let Phase::Open(Open { connection, handler }) = phase else { return };
+        let mut taken = 0;
+        loop {
+            let fed = read_some(engine, shared, link, connection, handler);
+            match fed {
+                Fed::Taken(bytes) => taken += bytes,
+                Fed::Waits => break,
+            }
+            if taken >= budget {
+                shared.list_ready(link);
+                break;
+            }
+        }
+        shared.list_flush(link);
+    }
+}
+
+/// What one step of reading came to.
+enum Fed {
+    /// So many bytes were taken; there may be more.
+    Taken(usize),
+    /// Nothing more can be done now: nothing is there, or the session is held back or over.
+    Waits,
+}
+
+/// One step: what was spilled before anything new, and what is new with one read.
+fn read_some<E: Engine, H: Handler>(
+    engine: &mut E,
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+    handler: &mut H,
+) -> Fed {
+    if link.holds_back() || link.cut || link.panicked || connection.closed().is_some() {
+        return Fed::Waits;
+    }
+    if let Some(rare) = link.rare.as_deref_mut()
+        && !rare.spill.bytes.is_empty()
+    {
+        let spill = std::mem::take(&mut rare.spill);
+        return feed_spill(shared, link, connection, handler, spill);
+    }
+    if !link.readable {
+        return Fed::Waits;
+    }
+    shared.stats.reads += 1;
+    if let Some(buffer) = connection.input_buffer() {
+        return match engine.receive_into(link.carrier, buffer) {
+            Ok(Received::Bytes { count, drained }) => {
+                link.readable = !drained;
+                shared.stats.bytes_read += count as u64;
+                feed_received(shared, link, connection, handler, count);
+                Fed::Taken(count)
+            }
+            Ok(Received::Nothing) => nothing(link),
+            Ok(Received::End) => end(link, connection),
+            Err(error) => failed(link, connection, &error),
+        };
+    }
+    match engine.receive(link.carrier) {
+        Ok(Input::Bytes { mut bytes, drained }) => {
+            let count = bytes.len();
+            link.readable = !drained;
+            shared.stats.bytes_read += count as u64;
+            feed(shared, link, connection, handler, &mut bytes);
+            Fed::Taken(count)
+        }
+        Ok(Input::Nothing) => nothing(link),
+        Ok(Input::End) => end(link, connection),
+        Err(error) => failed(link, connection, &error),
+    }
+}
+
+fn nothing(link: &mut Link) -> Fed {
+    link.readable = false;
+    if link.broken {
+        link.cut = true;
+    }
+    Fed::Waits
+}
+
+/// The peer sends no more. Whatever it sent before has been delivered.
+fn end(link: &mut Link, connection: &mut Connection) -> Fed {
+    link.readable = false;
+    if !link.broken {
+        connection.receive_eof();
+    }
+    link.cut |= link.broken;
+    Fed::Waits
+}
+
+fn failed(link: &mut Link, connection: &mut Connection, error: &io::Error) -> Fed {
+    link.readable = false;
+    link.cut(Cause::Transport(error.kind()));
+    connection.receive_eof();
+    Fed::Waits
+}
+
+/// Gives `input` to the connection, event by event, until it is used up or something holds the
+/// session back; what is left then is spilled.
+///
+/// This is the path of every message: one guard for the whole input, and nothing else between the
+/// receive buffer and the handler.
+pub(super) fn feed<H: Handler>(
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+    handler: &mut H,
+    input: &mut &mut [u8],
+) {
+    shared.lend(link, input.len());
+    let fed = guard(|| feed_events(shared, link, connection, handler, input));
+    note(link, fed);
+    if !input.is_empty() && connection.closed().is_none() && !link.panicked {
+        let mut bytes = shared.pool.take(input.len());
+        bytes.extend_from_slice(input);
+        link.rare_mut().spill = Spill { bytes, start: 0 };
+    }
+}
+
+fn feed_events<H: Handler>(
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+    handler: &mut H,
+    input: &mut &mut [u8],
+) -> Result<(), ProtocolError> {
+    while !link.holds_back() {
+        let mut output =
+            Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now: shared.now };
+        let Some(event) = connection.receive(input, &mut output)? else { break };
+        link.note_level();
+        if let Event::Text(_) | Event::Binary(_) = event {
+            shared.stats.messages_received += 1;
+        }
+        handler.event(&mut Peer::new(link, connection, shared), event);
+    }
+    Ok(())
+}
+
+fn feed_spill<H: Handler>(
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+    handler: &mut H,
+    mut spill: Spill,
+) -> Fed {
+    let mut input = spill.bytes.get_mut(spill.start..).unwrap_or_default();
+    let before = input.len();
+    shared.lend(link, before);
+    let fed = guard(|| feed_events(shared, link, connection, handler, &mut input));
+    let left = input.len();
+    note(link, fed);
+    if left == 0 || connection.closed().is_some() || link.panicked {
+        shared.pool.give_back(spill.bytes);
+    } else {
+        spill.start += before - left;
+        link.rare_mut().spill = spill;
+    }
+    Fed::Taken(before - left)
+}
+
+/// `count` bytes were read straight into the message in progress.
+fn feed_received<H: Handler>(
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+    handler: &mut H,
+    count: usize,
+) {
+    shared.lend(link, count);
+    let fed = guard(|| {
+        let mut output =
+            Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now: shared.now };
+        if let Some(event) = connection.received(count, &mut output)? {
+            link.note_level();
+            shared.stats.messages_received += 1;
+            handler.event(&mut Peer::new(link, connection, shared), event);
+        }
+        Ok(())
+    });
+    note(link, fed);
+}
+
+/// Notes why a session will end, if it will.
+fn note(link: &mut Link, fed: Result<Result<(), ProtocolError>, Panicked>) {
+    match fed {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => link.note_cause(Cause::Protocol(error)),
+        Err(Panicked) => link.panicked = true,
+    }
+}

@@ -1,0 +1,169 @@
+//! The end of a session: its handler is told once, its peer is given time to hear, then it is over.
+
+use sockeye_protocol::{CloseCode, Output, Transport};
+
+use super::Reactor;
+use super::flush::write;
+use crate::engine::{Engine, Input};
+use crate::guard::{Panicked, guard, guarded_drop};
+use crate::handler::{Handler, Notice, Service};
+use crate::link::Link;
+use crate::outcome::{Cause, Outcome};
+use crate::session::{Ending, Open, Phase, Session};
+use crate::shared::Shared;
+use crate::slab::Key;
+
+impl<S: Service, E: Engine> Reactor<S, E> {
+    /// Open becomes Ending: the session leaves its groups, its senders are told, its handler is told
+    /// and dropped.
+    pub(super) fn conclude(&mut self, key: Key) {
+        let Some(Session { link, phase }) = self.sessions.get_mut(key) else { return };
+        let Open { connection, mut handler } = match std::mem::replace(phase, Phase::Over) {
+            Phase::Open(open) => open,
+            other => {
+                *phase = other;
+                return;
+            }
+        };
+        let shared = &mut self.shared;
+        shared.open -= 1;
+        shared.stats.closed += 1;
+        let panicked = link.panicked;
+        let outcome = match connection.closed() {
+            Some(closed) => {
+                let abnormal = closed.code == CloseCode::ABNORMAL;
+                let implied = if abnormal { Cause::Eof } else { Cause::Closed };
+                Outcome::new(closed, cause_of(link).unwrap_or(implied))
+            }
+            None => Outcome::abnormal(cause_of(link).unwrap_or(Cause::Stopped)),
+        };
+        strip(shared, link);
+        *phase = Phase::Ending(Ending::new(Some(connection), &shared.config, shared.now));
+        let told = match panicked {
+            true => Err(Panicked),
+            false => guard(|| handler.close(outcome.clone())),
+        };
+        let dropped = guarded_drop(handler);
+        self.drain.note_closed(&outcome);
+        if told.and(dropped) == Err(Panicked) {
+            self.observe_panic(Some(key));
+        }
+        self.observe(Notice::Closed { key, outcome: &outcome });
+    }
+
+    /// Goes on with an ending as far as the transport allows now.
+    pub(super) fn settle_ending(&mut self, key: Key) {
+        let Self { engine, sessions, shared, .. } = self;
+        let Some(Session { link, phase }) = sessions.get_mut(key) else { return };
+        let Phase::Ending(ending) = phase else { return };
+        write(engine, shared, link);
+        let over = link.cut || shared.now >= ending.deadline;
+        if !over && !link.outbox.is_empty() {
+            return;
+        }
+        shared.reclaim(link);
+        let connection = ending.connection.as_ref();
+        let transport = connection.map_or(Transport::Linger, |connection| connection.transport());
+        match transport {
+            _ if over => {}
+            Transport::Close => {}
+            Transport::Keep => return shared.list_ready(link),
+            Transport::Linger => {
+                if !ending.write_shut {
+                    ending.write_shut = true;
+                    engine.shutdown_write(link.carrier);
+                    ending.deadline = shared.now + shared.config.linger_within;
+                }
+                return shared.list_ready(link);
+            }
+        }
+        *phase = Phase::Over;
+        shared.list_dead(link);
+    }
+
+    /// Reads what a peer still sends, and throws it away: unread bytes would turn the close into a
+    /// reset, which can destroy what the peer has not read yet.
+    pub(super) fn read_ending(&mut self, key: Key, budget: usize) {
+        let Self { engine, sessions, shared, .. } = self;
+        let Some(Session { link, phase }) = sessions.get_mut(key) else { return };
+        let Phase::Ending(ending) = phase else { return };
+        let mut taken = 0;
+        // Behind a plain answer nothing is read before the answer has left: who keeps on sending
+        // must not make us close first.
+        while link.readable && !link.cut && (ending.write_shut || ending.connection.is_some()) {
+            if taken >= budget {
+                shared.list_ready(link);
+                break;
+            }
+            shared.stats.reads += 1;
+            match engine.receive(link.carrier) {
+                Ok(Input::Bytes { mut bytes, drained }) => {
+                    link.readable = !drained;
+                    taken += bytes.len();
+                    shared.stats.bytes_read += bytes.len() as u64;
+                    ending.discarded_bytes += bytes.len();
+                    if let Some(connection) = &mut ending.connection {
+                        let mut output = Output {
+                            outbox: &mut link.outbox,
+                            mask_keys: &mut shared.entropy,
+                            now: shared.now,
+                        };
+                        // The verdict was reached before: nothing here can change it.
+                        let _ = connection.receive(&mut bytes, &mut output);
+                    } else {
+                        link.cut = ending.discarded_bytes > shared.config.linger_bytes_max;
+                    }
+                }
+                Ok(Input::Nothing) => {
+                    link.readable = false;
+                    link.cut = link.broken;
+                }
+                Ok(Input::End) => {
+                    link.readable = false;
+                    match &mut ending.connection {
+                        Some(connection) => connection.receive_eof(),
+                        None => link.cut = true,
+                    }
+                }
+                Err(_) => {
+                    link.readable = false;
+                    link.cut = true;
+                }
+            }
+        }
+        shared.list_flush(link);
+    }
+
+    /// Ends everything at once, without a word to the peers. Handlers are told.
+    pub(super) fn cut_all(&mut self, cause: Cause) {
+        let Self { sessions, shared, .. } = self;
+        for (_, session) in sessions.iter_mut() {
+            session.link.cut(cause);
+            shared.list_flush(&mut session.link);
+        }
+        self.flush();
+    }
+}
+
+fn cause_of(link: &Link) -> Option<Cause> {
+    if link.panicked { Some(Cause::Panicked) } else { link.cause() }
+}
+
+/// Gives back what only an open session has.
+fn strip(shared: &mut Shared, link: &mut Link) {
+    link.paused = false;
+    link.congested = false;
+    let Some(rare) = link.rare.take() else { return };
+    for membership in rare.memberships {
+        shared.memberships.remove(membership, &shared.mailbox);
+    }
+    if let Some(queue) = &rare.queue {
+        queue.close();
+    }
+    if rare.spill.bytes.capacity() > 0 {
+        shared.pool.give_back(rare.spill.bytes);
+    }
+    if rare.blocked_since.is_some() {
+        link.rare_mut().blocked_since = rare.blocked_since;
+    }
+}

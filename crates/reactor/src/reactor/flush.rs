@@ -1,0 +1,185 @@
+//! The flush phase: one vectored write for each session that has something to say, and what follows.
+
+use sockeye_protocol::{CloseCode, Connection, Output};
+
+use super::Reactor;
+use crate::engine::Engine;
+use crate::error::ConnectError;
+use crate::guard::{Panicked, guard};
+use crate::handler::{Handler, Service};
+use crate::link::Link;
+use crate::outcome::Cause;
+use crate::peer::Peer;
+use crate::session::{Open, Phase, Session};
+use crate::shared::Shared;
+use crate::slab::Key;
+use crate::timers::Precision;
+
+impl<S: Service, E: Engine> Reactor<S, E> {
+    /// Looks at every session on the list once. What that wakes is looked at in the next turn, which
+    /// then does not sleep.
+    pub(super) fn flush(&mut self) {
+        let mut keys = std::mem::replace(&mut self.shared.flush, std::mem::take(&mut self.keys));
+        for key in keys.drain(..) {
+            self.settle(key);
+        }
+        self.keys = keys;
+    }
+
+    fn settle(&mut self, key: Key) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.link.listed_flush = false;
+        let cut = session.link.cut;
+        match &session.phase {
+            Phase::Open(_) => self.settle_open(key),
+            Phase::Ending(_) => self.settle_ending(key),
+            Phase::Connecting(_) if cut => self.fail_to_connect(key, ConnectError::Unavailable),
+            Phase::Handshake(_) | Phase::Deferred(_) if cut => {
+                session.phase = Phase::Over;
+                self.shared.list_dead(&mut session.link);
+            }
+            Phase::Connecting(_) => {
+                write(&mut self.engine, &mut self.shared, &mut session.link);
+                self.shared.reclaim(&mut session.link);
+            }
+            Phase::Handshake(_) | Phase::Deferred(_) | Phase::Over => {}
+        }
+        self.arm(key);
+    }
+
+    fn settle_open(&mut self, key: Key) {
+        let Self { engine, sessions, shared, .. } = self;
+        let Some(Session { link, phase }) = sessions.get_mut(key) else { return };
+        let Phase::Open(Open { connection, handler }) = phase else { return };
+        fail_if_due(shared, link, connection);
+        shared.push_pending(link, connection);
+        write(engine, shared, link);
+        relieve(shared, link, connection, handler);
+        balance_keepalive(shared, link, connection);
+        link.settle_queue(0);
+        shared.reclaim(link);
+        if link.cut || connection.closed().is_some() {
+            self.conclude(key);
+            self.settle_ending(key);
+        } else {
+            link.tidy();
+        }
+    }
+
+    /// Arms the session's timer if something is due before it fires. Later deadlines leave it alone:
+    /// it finds them when it fires, so traffic, which only moves deadlines on, never touches it.
+    pub(super) fn arm(&mut self, key: Key) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(deadline) = session.deadline(&self.shared.config) else { return };
+        if deadline >= session.link.armed {
+            return;
+        }
+        session.link.armed = deadline;
+        let idles = matches!(&session.phase, Phase::Open(open) if open.connection.is_open())
+            && session.link.rare.is_none();
+        let precision = if idles { Precision::Coarse } else { Precision::Fine };
+        self.timers.arm(key.index(), deadline, precision);
+    }
+}
+
+/// Fails a connection for a reason of ours. Failing what has failed changes nothing.
+fn fail_if_due(shared: &mut Shared, link: &mut Link, connection: &mut Connection) {
+    let code = if link.panicked {
+        CloseCode::INTERNAL
+    } else if link.cause() == Some(Cause::FellBehind) {
+        CloseCode::POLICY
+    } else {
+        return;
+    };
+    let mut output =
+        Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now: shared.now };
+    // The panic may have come out of the connection itself; then it is in no state to say goodbye.
+    if guard(|| connection.fail(code, &mut output)) == Err(Panicked) {
+        link.cut = true;
+    }
+}
+
+/// One write. An error does not end the session yet: what has arrived whole is still delivered.
+pub(super) fn write<E: Engine>(engine: &mut E, shared: &mut Shared, link: &mut Link) {
+    if link.broken {
+        link.outbox.advance(link.outbox.len());
+    }
+    if link.outbox.is_empty() || link.blocked || link.cut {
+        return;
+    }
+    shared.stats.writes += 1;
+    match engine.send(link.carrier, &mut link.outbox) {
+        Ok(sent) => {
+            shared.stats.bytes_written += sent.bytes as u64;
+            link.blocked = sent.blocked;
+            if sent.blocked {
+                let now = shared.now;
+                let rare = link.rare_mut();
+                if sent.bytes > 0 || rare.blocked_since.is_none() {
+                    rare.blocked_since = Some(now);
+                }
+                return;
+            }
+            if let Some(rare) = link.rare.as_deref_mut() {
+                rare.blocked_since = None;
+            }
+            if !link.outbox.is_empty() {
+                shared.list_flush(link);
+            }
+        }
+        Err(error) => {
+            link.note_cause(Cause::Transport(error.kind()));
+            link.broken = true;
+            link.blocked = false;
+            link.outbox.advance(link.outbox.len());
+            link.congested = false;
+            link.readable = true;
+            link.cut = link.paused;
+            if let Some(rare) = link.rare.as_deref_mut() {
+                rare.blocked_since = None;
+            }
+            shared.list_ready(link);
+            shared.list_flush(link);
+        }
+    }
+}
+
+/// Opens a congested session again once its outbox is below the low mark.
+fn relieve<H: Handler>(
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+    handler: &mut H,
+) {
+    if !link.congested || link.outbox.len() > link.low_mark() {
+        return;
+    }
+    link.congested = false;
+    let mut output =
+        Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now: shared.now };
+    connection.outbox_drained(&mut output);
+    shared.push_pending(link, connection);
+    if !link.panicked && !link.congested && connection.is_open() {
+        let told = guard(|| handler.writable(&mut Peer::new(link, connection, shared)));
+        link.panicked |= told == Err(Panicked);
+    }
+    if !link.outbox.is_empty() || link.panicked {
+        shared.list_flush(link);
+    }
+    shared.list_ready(link);
+}
+
+/// Silence proves nothing about a peer that is not read from: while reading rests, so does the
+/// keepalive, and the limits on stalls and pauses stand in for it.
+fn balance_keepalive(shared: &Shared, link: &mut Link, connection: &mut Connection) {
+    let rests = link.holds_back();
+    if rests == link.suspended {
+        return;
+    }
+    link.suspended = rests;
+    if rests {
+        connection.suspend_keepalive();
+    } else {
+        connection.resume_keepalive(shared.now);
+    }
+}

@@ -1,0 +1,107 @@
+//! The timers phase. It comes after dispatch and commands, so a message beats its deadline.
+
+use std::time::Duration;
+
+use sockeye_protocol::{CloseCode, Instant, Output, Transport};
+
+use super::Reactor;
+use super::outward::at_end;
+use crate::engine::Engine;
+use crate::error::ConnectError;
+use crate::handler::Service;
+use crate::link::Link;
+use crate::outcome::Cause;
+use crate::session::{Open, Phase, Session};
+use crate::shared::Shared;
+use crate::slab::Key;
+
+/// How often idle buffers are looked at: what nobody needed for a while is freed, half at a time.
+const TRIM_EVERY: Duration = Duration::from_secs(1);
+
+impl<S: Service, E: Engine> Reactor<S, E> {
+    pub(super) fn timers(&mut self) {
+        let now = self.shared.now;
+        while let Some(index) = self.timers.expire(now) {
+            if let Some(key) = self.sessions.key_at(index) {
+                self.expire(key);
+            }
+        }
+        self.drain_on();
+        if now >= self.trim_at {
+            self.trim_at = now + TRIM_EVERY;
+            self.shared.pool.trim();
+        }
+    }
+
+    /// When idle buffers are to be looked at, if there are any.
+    pub(super) fn trim_deadline(&self) -> Option<Instant> {
+        (self.shared.pool.idle_bytes() > 0).then_some(self.trim_at)
+    }
+
+    /// The session's timer fired. Its deadlines may have moved on since it was armed; then it is
+    /// only armed anew.
+    fn expire(&mut self, key: Key) {
+        let now = self.shared.now;
+        let Some(Session { link, phase }) = self.sessions.get_mut(key) else { return };
+        link.armed = Instant::MAX;
+        self.shared.list_flush(link);
+        match phase {
+            Phase::Handshake(opening) if opening.deadline <= now => self.handshake_timed_out(key),
+            Phase::Deferred(waiting) if waiting.deadline <= now => self.handshake_timed_out(key),
+            Phase::Connecting(dialing) if dialing.deadline <= now => {
+                let error = match at_end(&mut dialing.stage) {
+                    ConnectError::Ended => ConnectError::TimedOut,
+                    refused => refused,
+                };
+                self.fail_to_connect(key, error);
+            }
+            Phase::Open(open) => expire_open(&mut self.shared, link, open),
+            Phase::Ending(ending) => {
+                if let Some(connection) = &mut ending.connection
+                    && connection.poll_timeout().is_some_and(|due| due <= now)
+                {
+                    // The verdict is known; all that the deadline can do is to end the transport.
+                    let mut output = Output {
+                        outbox: &mut link.outbox,
+                        mask_keys: &mut self.shared.entropy,
+                        now,
+                    };
+                    let _ = connection.handle_timeout(&mut output);
+                    link.cut = connection.transport() == Transport::Close;
+                }
+                link.cut |= is_stalled(&self.shared, link);
+            }
+            Phase::Handshake(_) | Phase::Deferred(_) | Phase::Connecting(_) | Phase::Over => {}
+        }
+    }
+}
+
+fn expire_open<H>(shared: &mut Shared, link: &mut Link, open: &mut Open<H>) {
+    let connection = &mut open.connection;
+    let now = shared.now;
+    if is_stalled(shared, link) {
+        link.cut(Cause::WriteStalled);
+        return;
+    }
+    let paused_since = link.rare.as_ref().and_then(|rare| rare.paused_since);
+    let pause_ended = paused_since.is_some_and(|since| since + shared.config.pause_within <= now);
+    // What has arrived and waits for its turn may be what the deadline waits for.
+    let waits = link.listed_ready;
+    let due = connection.poll_timeout().is_some_and(|due| due <= now) && !waits;
+    let mut output = Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now };
+    if pause_ended {
+        connection.fail(CloseCode::POLICY, &mut output);
+        link.note_cause(Cause::PauseStalled);
+    } else if due {
+        if let Err(timed_out) = connection.handle_timeout(&mut output) {
+            link.note_cause(Cause::TimedOut(timed_out.timer));
+        }
+        link.cut |= connection.transport() == Transport::Close;
+    }
+}
+
+/// Whether the kernel has refused every byte for too long.
+fn is_stalled(shared: &Shared, link: &Link) -> bool {
+    let since = link.rare.as_ref().and_then(|rare| rare.blocked_since);
+    since.is_some_and(|since| since + shared.config.write_stall <= shared.now)
+}

@@ -1,0 +1,141 @@
+//! One turn of the loop, phase by phase.
+
+use std::io;
+use std::time::Duration;
+
+use super::Reactor;
+use crate::engine::{Carrier, Completion, Engine};
+use crate::guard::{guard, guarded_drop};
+use crate::handler::Service;
+use crate::peer::Peers;
+use crate::session::Session;
+use crate::slab::{Key, Slab};
+
+/// What is to be done after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Turn again.
+    More,
+    /// The reactor was stopped, or has drained.
+    Done,
+}
+
+impl<S: Service, E: Engine> Reactor<S, E> {
+    /// One turn: poll, clock, dispatch, commands, timers, tasks, flush, reap. Sleeps in its first
+    /// phase until there is something to do.
+    ///
+    /// # Errors
+    /// Only what makes the whole engine unusable.
+    pub fn turn(&mut self) -> io::Result<Turn> {
+        self.poll()?;
+        self.shared.now = self.engine.now();
+        self.shared.stats.turns += 1;
+        self.dispatch();
+        self.commands();
+        self.timers();
+        self.tasks();
+        self.flush();
+        self.reap();
+        let done = self.shared.mailbox.is_stopped() || self.drain.report().is_some();
+        Ok(if done { Turn::Done } else { Turn::More })
+    }
+
+    fn poll(&mut self) -> io::Result<()> {
+        let timeout = self.poll_timeout();
+        let asleep = timeout != Some(Duration::ZERO) && self.shared.mailbox.fall_asleep();
+        let timeout = if asleep { timeout } else { Some(Duration::ZERO) };
+        let result = self.engine.poll(timeout, &mut self.completions);
+        self.shared.mailbox.rouse();
+        result
+    }
+
+    /// How long the loop may sleep. The clock has moved since the last turn read it.
+    fn poll_timeout(&self) -> Option<Duration> {
+        let shared = &self.shared;
+        let now = self.engine.now();
+        let has_work = !shared.ready.is_empty()
+            || !shared.flush.is_empty()
+            || shared.mailbox.is_stopped()
+            || (self.may_accept() && self.listeners.any_ready(now));
+        if has_work {
+            return Some(Duration::ZERO);
+        }
+        let accepts_again = if self.may_accept() { self.listeners.deadline() } else { None };
+        let deadlines = [
+            self.timers.next_deadline(),
+            accepts_again,
+            self.service.deadline(),
+            self.drain.deadline(),
+            self.trim_deadline(),
+        ];
+        let next = deadlines.into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(now))
+    }
+
+    /// Accept, then read. Sessions that were left unfinished by an earlier turn come first.
+    fn dispatch(&mut self) {
+        let mut completions = std::mem::take(&mut self.completions);
+        for completion in completions.drain(..) {
+            match completion {
+                Completion::Acceptable(listener) => self.listeners.note_acceptable(listener),
+                Completion::Connected(carrier) => self.connected(carrier),
+                Completion::Readable(carrier) => {
+                    let Self { sessions, carriers, shared, .. } = self;
+                    if let Some(session) = find(sessions, carriers, carrier) {
+                        session.link.readable = true;
+                        shared.list_ready(&mut session.link);
+                    }
+                }
+                Completion::Writable(carrier) => {
+                    let Self { sessions, carriers, shared, .. } = self;
+                    if let Some(session) = find(sessions, carriers, carrier) {
+                        session.link.blocked = false;
+                        shared.list_flush(&mut session.link);
+                    }
+                }
+                Completion::Woken => {}
+            }
+        }
+        self.completions = completions;
+        self.accept();
+        self.read_ready();
+    }
+
+    fn tasks(&mut self) {
+        let Self { service, sessions, shared, .. } = self;
+        let mut peers = Peers::new(sessions, shared);
+        if guard(|| service.tasks(&mut peers)).is_err() {
+            self.observe_panic(None);
+        }
+        self.dial_for_service();
+    }
+
+    /// Closes what is over. Only here do keys and carriers go stale.
+    pub(super) fn reap(&mut self) {
+        while let Some(key) = self.shared.dead.pop() {
+            let Some(mut session) = self.sessions.remove(key) else { continue };
+            let carrier = session.link.carrier;
+            self.engine.close(carrier);
+            if let Some(entry) = self.carriers.get_mut(carrier.index() as usize) {
+                *entry = None;
+            }
+            self.timers.disarm(key.index());
+            self.shared.reclaim(&mut session.link);
+            // What is left of a user's in it, a handler that never opened or a deferred decision,
+            // may panic when it is dropped.
+            if guarded_drop(session).is_err() {
+                self.observe_panic(Some(key));
+            }
+        }
+    }
+}
+
+/// The session that a carrier bears, unless the completion that named it is stale.
+pub(super) fn find<'s, H>(
+    sessions: &'s mut Slab<Session<H>>,
+    carriers: &[Option<Key>],
+    carrier: Carrier,
+) -> Option<&'s mut Session<H>> {
+    let key = (*carriers.get(carrier.index() as usize)?)?;
+    sessions.get_mut(key).filter(|session| session.link.carrier == carrier)
+}

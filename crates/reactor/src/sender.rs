@@ -1,0 +1,290 @@
+//! Sending to one session from any thread: one queue per session, bounded together with its outbox.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use sockeye_protocol::{CloseReason, Prepared, SendError};
+
+use crate::mailbox::{Command, Mailbox};
+use crate::slab::Key;
+
+/// The longest header that a frame of either role can have (RFC 6455 section 5.2).
+const HEADER_BYTES_MAX: usize = 14;
+
+/// Sends to one session, from any thread. Clones share one queue and one budget.
+///
+/// What one thread sends leaves in the order in which it was sent, whole messages, never
+/// interleaved. Bytes are reserved when a message is sent and released when the kernel took them, so
+/// [`SendError::Full`] speaks for queue and outbox together. A session that owes nothing takes one
+/// message of any size.
+#[derive(Clone)]
+pub struct Sender {
+    pub(crate) queue: Arc<Queue>,
+}
+
+impl Sender {
+    /// The session's key.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.queue.key
+    }
+
+    /// Sends a text message.
+    ///
+    /// # Errors
+    /// [`SendError::Full`]: over the budget, try again after [`poll_ready`](Self::poll_ready).
+    /// [`SendError::NotOpen`]: the session is closing or gone. Either way nothing was taken.
+    pub fn send_text(&self, text: impl Into<String>) -> Result<(), SendError> {
+        self.queue.push(Outgoing::Text(text.into()))
+    }
+
+    /// Sends a binary message. Errors are those of [`send_text`](Self::send_text).
+    ///
+    /// # Errors
+    /// As for `send_text`.
+    pub fn send_binary(&self, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        self.queue.push(Outgoing::Binary(payload.into()))
+    }
+
+    /// Sends a message that was encoded once for many. Errors are those of `send_text`.
+    ///
+    /// # Errors
+    /// As for `send_text`.
+    pub fn send_prepared(&self, prepared: Prepared) -> Result<(), SendError> {
+        self.queue.push(Outgoing::Prepared(prepared))
+    }
+
+    /// Sends a ping with at most 125 bytes (RFC 6455 section 5.5.2).
+    ///
+    /// # Errors
+    /// As for `send_text`, and [`SendError::ControlTooLong`].
+    pub fn send_ping(&self, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        let payload = payload.into();
+        if payload.len() > 125 {
+            return Err(SendError::ControlTooLong);
+        }
+        self.queue.push(Outgoing::Ping(payload))
+    }
+
+    /// Begins the closing handshake once everything sent before has been handed over. Sending is
+    /// over with it; closing again is an error that changes nothing.
+    ///
+    /// # Errors
+    /// [`SendError::NotOpen`].
+    pub fn close(&self, reason: Option<CloseReason<'static>>) -> Result<(), SendError> {
+        self.queue.push(Outgoing::Close(reason))
+    }
+
+    /// Ends a `Peer::pause`: events come again. Does nothing if reading is not paused.
+    pub fn resume(&self) {
+        self.queue.resume.store(true, Ordering::Release);
+        self.queue.notify();
+    }
+
+    /// Whether sending is still allowed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.queue.lock().closed
+    }
+
+    /// Bytes that were sent and not yet taken by the kernel.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.queue.outstanding.load(Ordering::Acquire)
+    }
+
+    /// The budget that [`outstanding`](Self::outstanding) is held against, in bytes.
+    #[must_use]
+    pub fn bytes_max(&self) -> usize {
+        self.queue.bytes_max
+    }
+
+    /// Ready when less than half of the budget is in use. Otherwise the waker is woken when it is,
+    /// or when the session ends.
+    ///
+    /// # Errors
+    /// [`SendError::NotOpen`].
+    pub fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let queue = &self.queue;
+        let mut state = queue.lock();
+        if state.closed {
+            return Poll::Ready(Err(SendError::NotOpen));
+        }
+        // Announced before the count is read: whoever releases bytes after that sees the waiter.
+        queue.waiting.store(true, Ordering::SeqCst);
+        if queue.outstanding.load(Ordering::SeqCst) <= queue.low_mark() {
+            if state.wakers.is_empty() {
+                queue.waiting.store(false, Ordering::SeqCst);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+            state.wakers.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Sender")
+            .field("key", &self.queue.key)
+            .field("outstanding", &self.outstanding())
+            .finish()
+    }
+}
+
+pub(crate) enum Outgoing {
+    Text(String),
+    Binary(Bytes),
+    Prepared(Prepared),
+    Ping(Bytes),
+    Close(Option<CloseReason<'static>>),
+}
+
+impl Outgoing {
+    /// At least what the message takes in the outbox.
+    pub(crate) fn cost(&self) -> usize {
+        let payload_bytes = match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(payload) | Self::Ping(payload) => payload.len(),
+            Self::Prepared(prepared) => prepared.frame_len(),
+            Self::Close(_) => return 0,
+        };
+        payload_bytes + HEADER_BYTES_MAX
+    }
+}
+
+/// What all clones of a session's [`Sender`] share with its reactor.
+pub(crate) struct Queue {
+    key: Key,
+    mailbox: Arc<Mailbox>,
+    bytes_max: usize,
+    /// Bytes in `messages`, in what the reactor has taken from it, and in the outbox.
+    outstanding: AtomicUsize,
+    /// Whether a `Collect` is on its way: there is at most one, whatever was pushed.
+    posted: AtomicBool,
+    resume: AtomicBool,
+    /// Whether `wakers` may hold somebody.
+    waiting: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    messages: Vec<Outgoing>,
+    wakers: Vec<Waker>,
+    closed: bool,
+}
+
+impl Queue {
+    pub(crate) fn new(
+        key: Key,
+        mailbox: Arc<Mailbox>,
+        bytes_max: usize,
+        outbox_bytes: usize,
+    ) -> Self {
+        Self {
+            key,
+            mailbox,
+            bytes_max,
+            outstanding: AtomicUsize::new(outbox_bytes),
+            posted: AtomicBool::new(false),
+            resume: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+            state: Mutex::default(),
+        }
+    }
+
+    fn push(&self, message: Outgoing) -> Result<(), SendError> {
+        let cost = message.cost();
+        {
+            let mut state = self.lock();
+            if state.closed {
+                return Err(SendError::NotOpen);
+            }
+            self.reserve(cost)?;
+            state.closed = matches!(message, Outgoing::Close(_));
+            state.messages.push(message);
+        }
+        self.notify();
+        Ok(())
+    }
+
+    fn reserve(&self, cost: usize) -> Result<(), SendError> {
+        self.outstanding
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |outstanding| {
+                let total = outstanding.saturating_add(cost);
+                (outstanding == 0 || total <= self.bytes_max || cost == 0).then_some(total)
+            })
+            .map_or(Err(SendError::Full), |_| Ok(()))
+    }
+
+    fn notify(&self) {
+        if !self.posted.swap(true, Ordering::AcqRel) {
+            self.mailbox.post_always(Command::Collect(self.key));
+        }
+    }
+
+    fn low_mark(&self) -> usize {
+        self.bytes_max / 2
+    }
+
+    /// Takes all messages; whatever is pushed from now on posts anew.
+    pub(crate) fn take(&self, into: &mut impl Extend<Outgoing>) {
+        self.posted.store(false, Ordering::Release);
+        into.extend(self.lock().messages.drain(..));
+    }
+
+    /// Whether somebody asked to resume reading since this was last asked.
+    pub(crate) fn take_resume(&self) -> bool {
+        self.resume.swap(false, Ordering::AcqRel)
+    }
+
+    /// The reactor's books: `grown` bytes came into the outbox, `released` bytes left queue or outbox.
+    pub(crate) fn settle(&self, grown: usize, released: usize) {
+        if grown > released {
+            self.outstanding.fetch_add(grown - released, Ordering::SeqCst);
+        } else if released > grown {
+            let before = self.outstanding.fetch_sub(released - grown, Ordering::SeqCst);
+            debug_assert!(before >= released - grown, "only what was reserved is released");
+        }
+        if self.waiting.load(Ordering::SeqCst)
+            && self.outstanding.load(Ordering::SeqCst) <= self.low_mark()
+        {
+            self.wake_all();
+        }
+    }
+
+    /// The session is closing: nothing more is taken, and nobody waits for room in vain.
+    pub(crate) fn close(&self) {
+        let messages = {
+            let mut state = self.lock();
+            state.closed = true;
+            std::mem::take(&mut state.messages)
+        };
+        drop(messages);
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
+        let wakers = {
+            let mut state = self.lock();
+            self.waiting.store(false, Ordering::SeqCst);
+            std::mem::take(&mut state.wakers)
+        };
+        // Outside of the lock: a waker is somebody else's code.
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of a user runs under this lock, so it cannot be left half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

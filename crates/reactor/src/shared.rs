@@ -1,0 +1,149 @@
+//! What all sessions of one reactor share.
+
+use std::sync::Arc;
+
+use sockeye_protocol::{Connection, Instant, Output, SendError};
+
+use crate::buffers::Buffers;
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::groups::Memberships;
+use crate::link::{Held, Link};
+use crate::mailbox::Mailbox;
+use crate::sender::Outgoing;
+use crate::slab::Key;
+use crate::stats::Stats;
+
+/// The most that is lent to an outbox in advance; a longer one grows, or has further segments.
+const LENT_BYTES_MAX: usize = 64 * 1024;
+
+/// Everything of a reactor that the callbacks of a session may touch: not its engine, so that an
+/// event may lie in the engine's buffer, and not its other sessions.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) now: Instant,
+    pub(crate) entropy: Entropy,
+    pub(crate) pool: Buffers,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) memberships: Memberships,
+    pub(crate) stats: Stats,
+    /// Sessions that can be read on: an edge was taken that will not come again.
+    pub(crate) ready: Vec<Key>,
+    /// Sessions that may have something to write, or to conclude.
+    pub(crate) flush: Vec<Key>,
+    /// Sessions that are over; their keys are valid until the end of the turn.
+    pub(crate) dead: Vec<Key>,
+    /// How many sessions are open; the others are beginning or ending.
+    pub(crate) open: usize,
+}
+
+impl Shared {
+    /// Has the session looked at in the flush phase.
+    pub(crate) fn list_flush(&mut self, link: &mut Link) {
+        if !link.listed_flush {
+            link.listed_flush = true;
+            self.flush.push(link.key);
+        }
+    }
+
+    /// Has the session read on, if there is something to read and nothing holds it back.
+    pub(crate) fn list_ready(&mut self, link: &mut Link) {
+        if !link.listed_ready && link.has_input() && !link.holds_back() {
+            link.listed_ready = true;
+            self.ready.push(link.key);
+        }
+    }
+
+    pub(crate) fn list_dead(&mut self, link: &mut Link) {
+        if !link.listed_dead {
+            link.listed_dead = true;
+            self.dead.push(link.key);
+        }
+    }
+
+    /// Gives an empty outbox memory from the pool, if it has none: enough for about `bytes`.
+    pub(crate) fn lend(&mut self, link: &mut Link, bytes: usize) {
+        if link.outbox.needs_spare() {
+            link.outbox.lend(self.pool.take(bytes.min(LENT_BYTES_MAX)));
+        }
+    }
+
+    /// Takes the memory of an empty outbox back.
+    pub(crate) fn reclaim(&mut self, link: &mut Link) {
+        if let Some(spare) = link.outbox.take_spare() {
+            self.pool.give_back(spare);
+        }
+    }
+
+    /// Ends a pause.
+    pub(crate) fn resume(&mut self, link: &mut Link) {
+        if link.paused {
+            link.paused = false;
+            link.rare_mut().paused_since = None;
+            self.list_ready(link);
+            self.list_flush(link);
+        }
+    }
+
+    /// Takes what senders have queued, and moves as much of it to the outbox as it has room for.
+    pub(crate) fn collect(&mut self, link: &mut Link, connection: &mut Connection) {
+        let Some(rare) = link.rare.as_deref_mut() else { return };
+        let Some(queue) = &rare.queue else { return };
+        queue.take(&mut rare.pending);
+        let resumes = queue.take_resume();
+        if resumes {
+            self.resume(link);
+        }
+        self.push_pending(link, connection);
+    }
+
+    /// Moves what waits outside of the outbox into it: senders' messages up to the outbox's limit,
+    /// then what groups held back, up to the high mark.
+    pub(crate) fn push_pending(&mut self, link: &mut Link, connection: &mut Connection) {
+        let Some(rare) = link.rare.as_deref_mut() else { return };
+        if rare.pending.is_empty() && rare.held.is_empty() {
+            return;
+        }
+        let mut released = 0;
+        let mut output =
+            Output { outbox: &mut link.outbox, mask_keys: &mut self.entropy, now: self.now };
+        while let Some(message) = rare.pending.front() {
+            let cost = message.cost();
+            let total = output.outbox.len().saturating_add(cost);
+            if !output.outbox.is_empty() && total > link.limits.outbox_bytes_max {
+                link.congested = true;
+                break;
+            }
+            released += cost;
+            if let Some(message) = rare.pending.pop_front() {
+                // The only error left is that the connection has begun to close: nobody is told,
+                // as nobody would be if it had closed a moment after the message.
+                let _ = send(message, connection, &mut output);
+            }
+        }
+        while output.outbox.len() <= link.limits.outbox_high_mark {
+            let Some(Held { slot, prepared }) = rare.held.pop_front() else { break };
+            if let Some(own) = rare.memberships.iter_mut().find(|own| own.slot == slot) {
+                own.held_bytes -= prepared.frame_len();
+            }
+            let _ = connection.send_prepared(&prepared, &mut output);
+        }
+        link.note_level();
+        link.settle_queue(released);
+        self.list_flush(link);
+    }
+}
+
+fn send(
+    message: Outgoing,
+    connection: &mut Connection,
+    output: &mut Output<'_>,
+) -> Result<(), SendError> {
+    match message {
+        Outgoing::Text(text) => connection.send_text_owned(text, output),
+        Outgoing::Binary(payload) => connection.send_binary_owned(payload, output),
+        Outgoing::Prepared(prepared) => connection.send_prepared(&prepared, output),
+        Outgoing::Ping(payload) => connection.send_ping(&payload, output),
+        Outgoing::Close(reason) => connection.close(reason, output),
+    }
+}
