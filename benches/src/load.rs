@@ -21,6 +21,7 @@ pub struct Shape {
     pub window: usize,
 }
 
+#[derive(Debug)]
 struct Connection {
     stream: TcpStream,
     /// Bytes of requests that the socket has not taken yet.
@@ -32,6 +33,7 @@ struct Connection {
 }
 
 /// Connections that are open and idle between two rounds.
+#[derive(Debug)]
 pub struct Load {
     shape: Shape,
     /// Enough requests, one behind the other, for any part of a window.

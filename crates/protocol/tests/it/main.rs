@@ -4,6 +4,7 @@
 //! table.
 
 mod conformance;
+mod examples;
 mod handshake;
 mod keepalive;
 mod layout;
