@@ -1,0 +1,19 @@
+//! The loop of clients that have none: one for the process, started when it is first needed.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use crate::mutex::Mutex;
+use crate::service::{App, Loops};
+use crate::socket::Context;
+
+/// The loop's context. It runs until the process ends; a failure to start it is tried again.
+pub(super) fn context() -> io::Result<Arc<Context>> {
+    static LOOP: OnceLock<Mutex<Option<Loops>>> = OnceLock::new();
+    let mut running = LOOP.get_or_init(Mutex::default).lock();
+    if running.is_none() {
+        let config = sockeye_reactor::Config::default();
+        *running = Some(Loops::start(1, &Arc::new(App::new(0)), &config, &[])?);
+    }
+    running.as_ref().and_then(Loops::context).ok_or_else(|| io::Error::other("no loop"))
+}

@@ -1,0 +1,38 @@
+//! The loop's time, readable from any thread.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sockeye_protocol::Instant;
+
+/// Either the machine's monotonic clock, or one that a test moves.
+#[derive(Debug)]
+pub(crate) enum Clock {
+    /// `at` was the engine's time when the machine's was `origin`.
+    Monotonic { origin: std::time::Instant, at: Instant },
+    /// Nanoseconds as of the latest turn of a loop that is driven by hand.
+    Virtual(AtomicU64),
+}
+
+impl Clock {
+    pub(crate) fn monotonic(at: Instant) -> Self {
+        Self::Monotonic { origin: std::time::Instant::now(), at }
+    }
+
+    pub(crate) const fn virtual_at(at: Instant) -> Self {
+        Self::Virtual(AtomicU64::new(at.as_nanos()))
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        match self {
+            Self::Monotonic { origin, at } => *at + origin.elapsed(),
+            Self::Virtual(nanos) => Instant::from_nanos(nanos.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// A virtual clock follows the engine's; the machine's needs no help.
+    pub(crate) fn follow(&self, now: Instant) {
+        if let Self::Virtual(nanos) = self {
+            nanos.store(now.as_nanos(), Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Groups by name: one message to many sockets, from any thread.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use sockeye_protocol::Prepared;
+
+use crate::message::Message;
+use crate::mutex::Mutex;
+
+/// Unused names are looked for whenever so many have come, or as many as are in use.
+const SWEEP_AT_MIN: usize = 64;
+
+/// A named set of sockets that are sent the same messages, whole and all in the same order.
+///
+/// Clones mean the same group. A socket leaves when its connection ends, whatever ends it. A group that has no member
+/// and no clone is forgotten with its figures.
+#[derive(Clone)]
+pub struct Group {
+    named: Arc<Named>,
+}
+
+struct Named {
+    name: Box<str>,
+    group: sockeye_reactor::Group,
+}
+
+impl Group {
+    /// The name that the group was asked for by.
+    pub fn name(&self) -> &str {
+        &self.named.name
+    }
+
+    /// Sends a text to every member and returns its offset in the group's order. It is encoded once. This never waits
+    /// for a member and never fails because of one: a member that lags meets the [`Policy`](crate::Policy) that it
+    /// joined with, and nobody else notices.
+    pub fn broadcast(&self, text: &str) -> u64 {
+        self.publish(Prepared::text(text))
+    }
+
+    /// As [`broadcast`](Self::broadcast), with a message of any type.
+    pub fn broadcast_message(&self, message: &Message) -> u64 {
+        self.publish(match message {
+            Message::Text(text) => Prepared::text(text),
+            Message::Binary(bytes) => Prepared::binary(bytes),
+        })
+    }
+
+    /// Only the map of names holds it, and no socket is in it.
+    fn is_unused(&self) -> bool {
+        Arc::strong_count(&self.named) == 1 && self.members() == 0
+    }
+}
+
+/// The reactor's group: `members`, `publish`, `dropped`; and what an event handler joins.
+impl Deref for Group {
+    type Target = sockeye_reactor::Group;
+
+    fn deref(&self) -> &sockeye_reactor::Group {
+        &self.named.group
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Group")
+            .field("name", &self.name())
+            .field("members", &self.members())
+            .finish()
+    }
+}
+
+/// The groups of a server by name. Names may come from peers, so those out of use are forgotten: the map is at most
+/// twice as large as what is in use, and 64.
+#[derive(Clone)]
+pub(crate) struct Groups(Arc<Mutex<Names>>);
+
+struct Names {
+    groups: HashMap<Box<str>, Group>,
+    sweep_at: usize,
+}
+
+impl Groups {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Names { groups: HashMap::new(), sweep_at: SWEEP_AT_MIN })))
+    }
+
+    /// The group of this name; a new one if there is none.
+    pub(crate) fn named(&self, name: &str) -> Group {
+        let mut names = self.0.lock();
+        if let Some(group) = names.groups.get(name) {
+            return group.clone();
+        }
+        if names.groups.len() >= names.sweep_at {
+            names.groups.retain(|_, group| !group.is_unused());
+            names.sweep_at = (names.groups.len() * 2).max(SWEEP_AT_MIN);
+        }
+        let group = Group {
+            named: Arc::new(Named { name: name.into(), group: sockeye_reactor::Group::new() }),
+        };
+        names.groups.insert(name.into(), group.clone());
+        group
+    }
+
+    /// Every group that is in use, and perhaps some that no longer are.
+    pub(crate) fn all(&self) -> Vec<Group> {
+        self.0.lock().groups.values().cloned().collect()
+    }
+}
+
+impl fmt::Debug for Groups {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Groups").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_group_while_somebody_holds_it() {
+        let groups = Groups::new();
+        let first = groups.named("a");
+        let same = groups.named("a");
+        assert!(Arc::ptr_eq(&first.named, &same.named));
+        assert_eq!(groups.all().len(), 1);
+    }
+
+    #[test]
+    fn names_that_nobody_uses_are_forgotten() {
+        let groups = Groups::new();
+        let held: Vec<Group> =
+            (0..10).map(|number| groups.named(&format!("held {number}"))).collect();
+        for number in 0..10_000 {
+            groups.named(&number.to_string());
+        }
+        assert!(groups.all().len() <= SWEEP_AT_MIN);
+        assert!(Arc::ptr_eq(&groups.named("held 7").named, &held[7].named));
+    }
+}

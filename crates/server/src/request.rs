@@ -1,0 +1,103 @@
+//! A request as routes, guards and small responses see it.
+
+use sockeye_protocol::handshake;
+use sockeye_reactor::engine::Remote;
+
+use crate::group::{Group, Groups};
+use crate::router::Params;
+
+pub use sockeye_protocol::handshake::{Header, Response};
+
+/// The head of a request that fits a route.
+#[derive(Debug)]
+pub struct Request<'r> {
+    head: &'r handshake::Request<'r>,
+    params: &'r Params,
+    groups: &'r Groups,
+    remote: &'r Remote,
+    subprotocol: Option<&'r str>,
+}
+
+impl<'r> Request<'r> {
+    pub(crate) const fn new(
+        head: &'r handshake::Request<'r>,
+        params: &'r Params,
+        groups: &'r Groups,
+        remote: &'r Remote,
+        subprotocol: Option<&'r str>,
+    ) -> Self {
+        Self { head, params, groups, remote, subprotocol }
+    }
+
+    /// A parameter of the route's path, decoded: of `/ws/{version}/productos` the one named `version`.
+    ///
+    /// # Panics
+    /// If the route has no parameter of that name, which is a mistake in the program; the request is answered with 500.
+    pub fn param(&self, name: &str) -> &str {
+        self.params.find(name).expect("the route's path has a parameter of that name")
+    }
+
+    /// The method, as it was sent.
+    pub const fn method(&self) -> &str {
+        self.head.method()
+    }
+
+    /// The path as it was sent, not decoded, without the query.
+    pub fn path(&self) -> &str {
+        self.head.path()
+    }
+
+    /// What follows the question mark, not decoded.
+    pub fn query(&self) -> Option<&str> {
+        self.head.query()
+    }
+
+    /// The first header of this name, which is compared without regard to case.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.head.header(name)
+    }
+
+    /// All header lines in their order; a value need not be UTF-8.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.head.headers()
+    }
+
+    /// The host, with its port if any, that the request is for.
+    pub const fn host(&self) -> &str {
+        self.head.host()
+    }
+
+    /// The page that asks, if a browser does.
+    pub const fn origin(&self) -> Option<&str> {
+        self.head.origin()
+    }
+
+    /// Where the request comes from.
+    pub const fn remote(&self) -> &Remote {
+        self.remote
+    }
+
+    /// The subprotocol that the handshake will agree on.
+    pub const fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol
+    }
+
+    /// The group of this name; one group for the whole server.
+    pub fn group(&self, name: &str) -> Group {
+        self.groups.named(name)
+    }
+}
+
+/// A response with status 200 and a page.
+pub fn html(page: impl Into<bytes::Bytes>) -> Response {
+    body(page.into(), "text/html; charset=utf-8")
+}
+
+/// A response with status 200 and a text.
+pub fn plain(text: impl Into<bytes::Bytes>) -> Response {
+    body(text.into(), "text/plain; charset=utf-8")
+}
+
+fn body(bytes: bytes::Bytes, content_type: &'static str) -> Response {
+    Response::new(200).body(bytes, content_type)
+}

@@ -1,0 +1,261 @@
+//! Putting a server together.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sockeye_reactor::Handler;
+use sockeye_reactor::engine::{Address, Mio};
+
+use super::{Running, Server};
+use crate::error::Error;
+use crate::request::{Request, Response};
+use crate::router::InvalidPattern;
+use crate::service::{App, Endpoints, Loops, SocketRoute};
+use crate::socket::{BlockingSocket, Socket};
+
+/// Threads of blocking routes at most, unless told otherwise.
+const BLOCKING_ROUTES_MAX: usize = 512;
+
+/// Routes, rules and limits of a server that is to be. Every limit has a default that is safe to leave.
+#[must_use = "a builder does nothing until it is bound"]
+pub struct ServerBuilder {
+    app: App,
+    config: sockeye_reactor::Config,
+    connection: sockeye_protocol::Config,
+    loops: usize,
+    listens: Vec<Address>,
+    /// The first mistake in a route's path, told when the server is bound.
+    mistake: Option<(Box<str>, InvalidPattern)>,
+}
+
+impl ServerBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            app: App::new(BLOCKING_ROUTES_MAX),
+            config: sockeye_reactor::Config::default(),
+            connection: sockeye_protocol::Config::default(),
+            loops: 1,
+            listens: Vec::new(),
+            mistake: None,
+        }
+    }
+
+    /// Adds a straight-line conversation: an async function that is polled on the loop that accepted the connection. Its
+    /// future need not be `Send`, and it must not block. The connection ends when the socket is dropped: with code 1000,
+    /// or with 1011 if the function returned an error or panicked.
+    ///
+    /// A path may have parameters, such as `/ws/{version}/productos`: see [`Sender::param`](crate::Sender::param).
+    pub fn route<F>(self, path: &str, route: F) -> Self
+    where
+        F: AsyncFn(Socket) -> Result<(), Error> + Send + Sync + 'static,
+    {
+        let route = Arc::new(route);
+        let make = move |socket| -> crate::socket::RouteFuture {
+            let route = Arc::clone(&route);
+            Box::pin(async move { route(socket).await })
+        };
+        self.socket_route(path, SocketRoute::Async(Arc::new(make)))
+    }
+
+    /// Adds the same on a thread of its own, for libraries that block. At most 512 run at once (see
+    /// [`blocking_routes_max`](Self::blocking_routes_max)); the next upgrade is answered with 503.
+    pub fn route_blocking<F>(self, path: &str, route: F) -> Self
+    where
+        F: Fn(BlockingSocket) -> Result<(), Error> + Send + Sync + 'static,
+    {
+        self.socket_route(path, SocketRoute::Blocking(Arc::new(route)))
+    }
+
+    /// Adds events: the function makes a [`Handler`] for each connection, or refuses it with a response. The handler is
+    /// called on the loop's thread, with messages that lie where they were received; it must not block. The fastest way.
+    pub fn route_events<F, H>(self, path: &str, route: F) -> Self
+    where
+        F: Fn(&Request<'_>) -> Result<H, Response> + Send + Sync + 'static,
+        H: Handler + 'static,
+    {
+        let make = move |request: &Request<'_>| {
+            route(request).map(|handler| -> Box<dyn Handler> { Box::new(handler) })
+        };
+        self.socket_route(path, SocketRoute::Events(Box::new(make)))
+    }
+
+    /// Adds a small response for a plain GET, such as a page, health or metrics. The same path may have a socket as well:
+    /// whoever asks for an upgrade gets that.
+    pub fn get<F>(self, path: &str, page: F) -> Self
+    where
+        F: Fn(&Request<'_>) -> Response + Send + Sync + 'static,
+    {
+        self.endpoint(path, |endpoints| {
+            let taken = endpoints.page.is_some();
+            endpoints.page = Some(Box::new(page));
+            taken
+        })
+    }
+
+    /// Asks before every upgrade that nothing else has refused: `Err` is the answer, such as 401 or a redirect.
+    pub fn guard<F>(mut self, guard: F) -> Self
+    where
+        F: Fn(&Request<'_>) -> Result<(), Response> + Send + Sync + 'static,
+    {
+        self.app.guard = Some(Box::new(guard));
+        self
+    }
+
+    /// Told of every error that a route returned, on the thread that ran it. It must not block.
+    pub fn on_error<F>(mut self, report: F) -> Self
+    where
+        F: Fn(&Error) + Send + Sync + 'static,
+    {
+        self.app.report = Some(Box::new(report));
+        self
+    }
+
+    /// Lets pages of another origin in, such as `https://app.example.com`; compared exactly. Without it only pages of the
+    /// same host and port are, and programs that send no Origin.
+    pub fn allow_origin(mut self, origin: &str) -> Self {
+        self.app.origins.allow(origin);
+        self
+    }
+
+    /// Lets every page in. A foreign page can then use its visitor's cookies here, so only for servers that have none.
+    pub fn dangerous_allow_any_origin(mut self) -> Self {
+        self.app.origins.allow_any();
+        self
+    }
+
+    /// A subprotocol that the server speaks. The handshake agrees on the first one of the client's that it does.
+    pub fn subprotocol(mut self, name: &str) -> Self {
+        self.app.subprotocols.push(name.into());
+        self
+    }
+
+    /// Loops, each on a thread of its own, that share the port; 1 by default.
+    pub fn threads(mut self, loops: usize) -> Self {
+        self.loops = loops.max(1);
+        self
+    }
+
+    /// Threads of blocking routes; 512 by default.
+    pub fn blocking_routes_max(mut self, threads: usize) -> Self {
+        self.app.threads = App::threads(threads);
+        self
+    }
+
+    /// Bytes of a message; 1 MiB by default, and 1009 for a larger one.
+    pub fn message_bytes_max(mut self, bytes: usize) -> Self {
+        self.connection.message_bytes_max = bytes;
+        self
+    }
+
+    /// Messages and bytes in the inbox of a socket before the loop stops reading for it; 64 and 256 KiB by default.
+    pub fn inbox_max(mut self, messages: usize, bytes: usize) -> Self {
+        self.app.inbox_limits.messages_max = messages.max(1);
+        self.app.inbox_limits.bytes_max = bytes.max(1);
+        self
+    }
+
+    /// Ping frames after so much silence, and how long the peer may take to answer; 20 s and 20 s by default. `None`: no
+    /// keepalive, and a peer that vanished is found only when something is sent to it.
+    pub fn keepalive(mut self, after: Option<Duration>, within: Duration) -> Self {
+        self.connection.ping_after = after;
+        self.connection.pong_within = within;
+        self
+    }
+
+    /// Connections that are open at once, per loop; 100,000 by default, and 503 above it.
+    pub fn connections_max(mut self, connections: usize) -> Self {
+        self.config.connections_max = connections;
+        self
+    }
+
+    /// Changes the further limits of connections: see [`ConnectionConfig`](crate::ConnectionConfig).
+    pub fn connection(mut self, change: impl FnOnce(&mut sockeye_protocol::Config)) -> Self {
+        change(&mut self.connection);
+        self
+    }
+
+    /// Changes the further limits of the loops: see [`LoopConfig`](crate::LoopConfig).
+    pub fn event_loop(mut self, change: impl FnOnce(&mut sockeye_reactor::Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Listens at a Unix socket as well; its path must not exist. Only for a server with one loop.
+    pub fn listen_unix(mut self, path: impl AsRef<Path>) -> Self {
+        self.listens.push(Address::Unix(path.as_ref().to_owned()));
+        self
+    }
+
+    /// Listens, and starts the server. Port 0 leaves the choice to the system: see [`Server::local_addr`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the address is in use, or not ours; [`Error::Other`] for a mistake in a route's path.
+    pub fn bind(mut self, address: impl ToSocketAddrs) -> Result<Server, Error> {
+        let addresses: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+        let mut failure = None;
+        for address in addresses {
+            let address = Address::Tcp(address);
+            match Mio::ensure_unused(&address) {
+                Ok(()) => {
+                    self.listens.insert(0, address);
+                    return self.start();
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.map_or_else(|| Error::message("the address has no host"), Error::Io))
+    }
+
+    /// Listens, and serves until the process ends.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn serve(self, address: impl ToSocketAddrs) -> Result<(), Error> {
+        self.bind(address)?.wait();
+        Ok(())
+    }
+
+    /// Starts the server at the Unix sockets alone.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn start(self) -> Result<Server, Error> {
+        let (loops, listens) = (self.loops, self.listens.clone());
+        let (app, config) = self.into_parts()?;
+        let loops = Loops::start(loops, &app, &config, &listens)?;
+        Ok(Server { running: Arc::new(Running { app, loops }) })
+    }
+
+    pub(crate) fn into_parts(self) -> Result<(Arc<App>, sockeye_reactor::Config), Error> {
+        if let Some((path, mistake)) = self.mistake {
+            return Err(Error::message(format!("{path}: {mistake}")));
+        }
+        let mut config = self.config;
+        config.connection = Arc::new(self.connection);
+        Ok((Arc::new(self.app), config))
+    }
+
+    fn socket_route(self, path: &str, route: SocketRoute) -> Self {
+        self.endpoint(path, |endpoints| endpoints.socket.replace(route).is_some())
+    }
+
+    fn endpoint(mut self, path: &str, put: impl FnOnce(&mut Endpoints) -> bool) -> Self {
+        let mistake = match self.app.routes.entry(path, Endpoints::default) {
+            Ok(endpoints) => put(endpoints).then_some(InvalidPattern::Taken),
+            Err(mistake) => Some(mistake),
+        };
+        if let (None, Some(mistake)) = (&self.mistake, mistake) {
+            self.mistake = Some((path.into(), mistake));
+        }
+        self
+    }
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ServerBuilder").field("loops", &self.loops).finish_non_exhaustive()
+    }
+}

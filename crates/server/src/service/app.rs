@@ -1,0 +1,88 @@
+//! What all loops of a server share: its routes and its rules.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sockeye_reactor::Handler;
+
+use crate::error::Error;
+use crate::executor::Pool;
+use crate::group::Groups;
+use crate::origin::OriginPolicy;
+use crate::request::{Request, Response};
+use crate::router::Router;
+use crate::socket::{BlockingSocket, InboxLimits, Registry, RouteFuture, Socket};
+
+/// Asked before every upgrade.
+type Guard = Box<dyn Fn(&Request<'_>) -> Result<(), Response> + Send + Sync>;
+/// Told of every error that a route returned.
+type Report = Box<dyn Fn(&Error) + Send + Sync>;
+/// Makes the body of a plain GET.
+type Page = Box<dyn Fn(&Request<'_>) -> Response + Send + Sync>;
+/// Makes the handler of a connection.
+type Make = Box<dyn Fn(&Request<'_>) -> Result<Box<dyn Handler>, Response> + Send + Sync>;
+
+/// The program's part of a server, which does not change while it runs.
+pub(crate) struct App {
+    pub(crate) routes: Router<Endpoints>,
+    pub(crate) origins: OriginPolicy,
+    pub(crate) guard: Option<Guard>,
+    pub(crate) report: Option<Report>,
+    pub(crate) subprotocols: Vec<Box<str>>,
+    pub(crate) groups: Groups,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) threads: Arc<Pool>,
+    pub(crate) inbox_limits: InboxLimits,
+}
+
+/// What one path offers.
+#[derive(Default)]
+pub(crate) struct Endpoints {
+    pub(crate) socket: Option<SocketRoute>,
+    pub(crate) page: Option<Page>,
+}
+
+/// The three ways to write a route.
+pub(crate) enum SocketRoute {
+    Async(Arc<dyn Fn(Socket) -> RouteFuture + Send + Sync>),
+    Blocking(Arc<dyn Fn(BlockingSocket) -> Result<(), Error> + Send + Sync>),
+    Events(Make),
+}
+
+impl App {
+    pub(crate) fn new(threads_max: usize) -> Self {
+        Self {
+            routes: Router::new(),
+            origins: OriginPolicy::default(),
+            guard: None,
+            report: None,
+            subprotocols: Vec::new(),
+            groups: Groups::new(),
+            registry: Arc::default(),
+            threads: Self::threads(threads_max),
+            inbox_limits: InboxLimits::default(),
+        }
+    }
+
+    /// The threads of blocking routes.
+    pub(crate) fn threads(threads_max: usize) -> Arc<Pool> {
+        Pool::new("sockeye-route", threads_max, 0)
+    }
+
+    /// Our spelling of a subprotocol that the peer offers, if we speak it; names are compared exactly.
+    pub(crate) fn subprotocol(&self, offered: &str) -> Option<&str> {
+        self.subprotocols.iter().map(AsRef::as_ref).find(|own| *own == offered)
+    }
+
+    pub(crate) fn report(&self, error: &Error) {
+        if let Some(report) = &self.report {
+            report(error);
+        }
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("App").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,264 @@
+//! What a loop serves: requests to routes, routes to sockets, and the executor's turn.
+
+mod thread;
+mod figures;
+mod app;
+
+use std::sync::Arc;
+
+use sockeye_protocol::handshake::{Acceptance, Head, Header};
+use sockeye_protocol::{Event, Instant, Role};
+use sockeye_reactor::engine::Remote;
+use sockeye_reactor::{
+    Accept, ConnectError, Decision, Handler, Outcome, Outward, Peer, Peers, Service,
+};
+
+use crate::error::Error;
+use crate::executor::{Clock, Executor, Permit};
+use crate::request::{Request, Response};
+use crate::router::Params;
+use crate::socket::{
+    BlockingSocket, Context, Dial, Opening, Socket, SocketHandler, run_async, run_blocking,
+};
+
+pub(crate) use self::app::{App, Endpoints, SocketRoute};
+pub(crate) use self::figures::Figures;
+pub use self::figures::Stats;
+use self::thread::Alive;
+pub(crate) use self::thread::Loops;
+
+/// How many seconds a client is asked to wait when all threads are taken.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+/// The service of one loop, on its thread.
+pub(crate) struct LoopService {
+    app: Arc<App>,
+    executor: Executor,
+    context: Arc<Context>,
+    figures: Arc<Figures>,
+    alive: Option<Alive>,
+}
+
+impl LoopService {
+    pub(crate) fn new(app: Arc<App>, clock: Clock) -> Self {
+        let executor = Executor::new(clock);
+        let context = Context::new(
+            Arc::clone(executor.remote()),
+            app.groups.clone(),
+            Arc::clone(&app.registry),
+            app.inbox_limits,
+        );
+        Self { app, executor, context, figures: Arc::new(Figures::default()), alive: None }
+    }
+
+    /// Makes this the loop of the thread, which runs nothing else.
+    pub(crate) fn stay(&self) {
+        std::mem::forget((self.executor.local().enter(), self.context.enter()));
+    }
+
+    pub(crate) const fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    pub(crate) const fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    pub(crate) const fn figures(&self) -> &Arc<Figures> {
+        &self.figures
+    }
+
+    /// The order of the answers is the one that the design names: 404, 405, 426, 400, 403, the guard's own, 503.
+    fn decide(&self, head: &Head<'_>, remote: &Remote) -> Result<Accept<Session>, Response> {
+        let request = head.request();
+        let found = self.app.routes.find(request.path()).map_err(|_| Response::new(400))?;
+        let Some((endpoints, params)) = found else { return Err(Response::new(404)) };
+        if let Some(response) = self.page(endpoints, head, &params, remote)? {
+            return Err(response);
+        }
+        let upgrade = head.upgrade().map_err(Response::from)?;
+        let Some(route) = &endpoints.socket else {
+            // An upgrade of a page: the path is known, and no way to upgrade it is.
+            return Err(Response::new(400));
+        };
+        if !self.app.origins.permits(request.origin(), request.host()) {
+            return Err(Response::new(403));
+        }
+        let subprotocol = upgrade.subprotocols().find_map(|offered| self.app.subprotocol(offered));
+        let view = Request::new(request, &params, &self.app.groups, remote, subprotocol);
+        if let Some(guard) = &self.app.guard {
+            guard(&view)?;
+        }
+        let handler = match route {
+            SocketRoute::Events(make) => Session::Events(make(&view)?),
+            SocketRoute::Async(make) => {
+                let (make, app) = (Arc::clone(make), Arc::clone(&self.app));
+                self.socket_session(params, subprotocol, move |socket| {
+                    let report = move |error: &Error| app.report(error);
+                    let local =
+                        crate::executor::Local::current().expect("a session opens within its loop");
+                    local.spawn(run_async(socket, |socket| make(socket), report));
+                })
+            }
+            SocketRoute::Blocking(route) => {
+                let permit = self.app.threads.reserve().ok_or_else(no_thread)?;
+                let (route, app) = (Arc::clone(route), Arc::clone(&self.app));
+                self.socket_session(params, subprotocol, move |socket| {
+                    launch_blocking(permit, socket, move |socket| {
+                        run_blocking(socket, |socket| route(socket), |error| app.report(error));
+                    });
+                })
+            }
+        };
+        let mut accept = Accept::new(handler);
+        let subprotocol = subprotocol.map(|name| name.to_owned().into());
+        accept.acceptance = Acceptance { subprotocol, ..Acceptance::default() };
+        Ok(accept)
+    }
+
+    /// The answer of a path that has a body for a plain GET, or 405; `None`: it is for the socket.
+    fn page(
+        &self,
+        endpoints: &Endpoints,
+        head: &Head<'_>,
+        params: &Params,
+        remote: &Remote,
+    ) -> Result<Option<Response>, Response> {
+        let request = head.request();
+        let is_read = matches!(request.method(), "GET" | "HEAD");
+        match (&endpoints.page, head) {
+            (Some(page), Head::Plain(_)) if is_read => {
+                let view = Request::new(request, params, &self.app.groups, remote, None);
+                Ok(Some(page(&view)))
+            }
+            _ if request.method() == "GET" => Ok(None),
+            (Some(_), _) => Err(not_allowed("GET, HEAD")),
+            (None, _) => Err(not_allowed("GET")),
+        }
+    }
+
+    fn socket_session(
+        &self,
+        params: Params,
+        subprotocol: Option<&str>,
+        launch: impl FnOnce(Socket) + 'static,
+    ) -> Session {
+        Session::Socket(SocketHandler::new(Opening {
+            context: Arc::clone(&self.context),
+            role: Role::Server,
+            params,
+            subprotocol: subprotocol.map(Into::into),
+            // An accepted connection never fails to connect.
+            launch: Box::new(|opened| {
+                if let Ok(socket) = opened {
+                    launch(socket);
+                }
+            }),
+        }))
+    }
+}
+
+impl Service for LoopService {
+    type Handler = Session;
+
+    fn request(&mut self, head: &Head<'_>, remote: &Remote) -> Decision<Session> {
+        match self.decide(head, remote) {
+            Ok(accept) => Decision::Accept(accept),
+            Err(response) => Decision::Respond(response),
+        }
+    }
+
+    fn tasks(&mut self, peers: &mut Peers<'_>) {
+        self.executor.remote().clock().follow(peers.now());
+        self.executor.run(peers.now());
+        self.context.carry_out(peers);
+        self.figures.record(peers, &self.executor);
+    }
+
+    fn connect(&mut self) -> Option<Outward<Session>> {
+        let Dial { address, request, config, filler } = self.context.next_dial()?;
+        let handler = Session::Socket(SocketHandler::new(Opening {
+            context: Arc::clone(&self.context),
+            role: Role::Client,
+            params: Params::default(),
+            subprotocol: None,
+            // Nobody waits any more: the socket is dropped, and the connection closed with 1000.
+            launch: Box::new(|opened| drop(filler.fill(opened))),
+        }));
+        let mut outward = Outward::new(address, request, handler);
+        outward.config = Some(config);
+        Some(outward)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.context.has_work() { Some(Instant::ZERO) } else { self.executor.deadline() }
+    }
+}
+
+/// What takes the events of one connection: ours, or the program's.
+pub(crate) enum Session {
+    Socket(SocketHandler),
+    Events(Box<dyn Handler>),
+}
+
+impl Handler for Session {
+    fn open(&mut self, peer: &mut Peer<'_>) {
+        match self {
+            Self::Socket(handler) => handler.open(peer),
+            Self::Events(handler) => handler.open(peer),
+        }
+    }
+
+    fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
+        match self {
+            Self::Socket(handler) => handler.event(peer, event),
+            Self::Events(handler) => handler.event(peer, event),
+        }
+    }
+
+    fn writable(&mut self, peer: &mut Peer<'_>) {
+        match self {
+            Self::Socket(handler) => handler.writable(peer),
+            Self::Events(handler) => handler.writable(peer),
+        }
+    }
+
+    fn close(&mut self, outcome: Outcome) {
+        match self {
+            Self::Socket(handler) => handler.close(outcome),
+            Self::Events(handler) => handler.close(outcome),
+        }
+    }
+
+    fn failed_to_connect(&mut self, error: ConnectError) {
+        match self {
+            Self::Socket(handler) => handler.failed_to_connect(error),
+            Self::Events(handler) => handler.failed_to_connect(error),
+        }
+    }
+}
+
+/// Without a thread the socket is dropped, which closes it; 1013 asks the peer to come back.
+fn launch_blocking(
+    permit: Permit,
+    socket: Socket,
+    run: impl FnOnce(BlockingSocket) + Send + 'static,
+) {
+    let handle = socket.handle();
+    let socket = socket.into_blocking();
+    if !permit.run(move || run(socket)) {
+        let _ = handle.close(sockeye_protocol::CloseCode::TRY_AGAIN_LATER, "no thread");
+    }
+}
+
+fn not_allowed(methods: &'static str) -> Response {
+    with_header(Response::new(405), "Allow", methods)
+}
+
+fn no_thread() -> Response {
+    with_header(Response::new(503), "Retry-After", RETRY_AFTER_SECONDS)
+}
+
+fn with_header(response: Response, name: &'static str, value: &'static str) -> Response {
+    response.header(Header::new(name, value).expect("a constant header is valid"))
+}

@@ -1,0 +1,171 @@
+//! What all sockets of one loop share.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use sockeye_protocol::handshake::ClientRequest;
+use sockeye_reactor::engine::Address;
+use sockeye_reactor::{ConnectError, Key, Peers, Policy};
+
+use super::Socket;
+use super::handle::{SocketHandle, SocketId};
+use super::queue::InboxLimits;
+use super::shared::Shared;
+use crate::executor::{Filler, Local, Remote};
+use crate::group::{Group, Groups};
+use crate::mutex::Mutex;
+
+thread_local! {
+    /// The loop whose turn this thread is in.
+    static CURRENT: RefCell<Option<Arc<Context>>> = const { RefCell::new(None) };
+}
+
+/// The loop behind its sockets: the executor that times them, the groups, the lookup, and what only the loop can do.
+pub(crate) struct Context {
+    pub(crate) remote: Arc<Remote>,
+    pub(crate) groups: Groups,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) inbox_limits: InboxLimits,
+    orders: Mutex<Vec<(Key, Order)>>,
+    dials: Mutex<VecDeque<Dial>>,
+}
+
+/// What a socket asks its loop to do.
+pub(super) enum Order {
+    /// Answered with the offset from which the member is live.
+    Join(Group, Policy, Filler<u64>),
+    Leave(Group),
+}
+
+/// A connection that the loop is to make outward.
+pub(crate) struct Dial {
+    pub(crate) address: Address,
+    pub(crate) request: ClientRequest,
+    pub(crate) config: Arc<sockeye_protocol::Config>,
+    pub(crate) filler: Filler<Result<Socket, ConnectError>>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        remote: Arc<Remote>,
+        groups: Groups,
+        registry: Arc<Registry>,
+        inbox_limits: InboxLimits,
+    ) -> Arc<Self> {
+        let (orders, dials) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { remote, groups, registry, inbox_limits, orders, dials })
+    }
+
+    /// Makes this the loop of the thread until the guard is dropped.
+    pub(crate) fn enter(self: &Arc<Self>) -> Present {
+        Present(CURRENT.replace(Some(Arc::clone(self))))
+    }
+
+    /// The loop whose turn this thread is in, if any.
+    pub(crate) fn current() -> Option<Arc<Self>> {
+        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    }
+
+    /// One order per call of a program that waits for it, so the queue is as long as its waits are many.
+    pub(super) fn order(&self, key: Key, order: Order) {
+        self.orders.lock().push((key, order));
+        self.rouse();
+    }
+
+    /// One dial per call of a program that waits for it.
+    pub(crate) fn dial(&self, dial: Dial) {
+        self.dials.lock().push_back(dial);
+        self.rouse();
+    }
+
+    /// The loop's part, once per turn.
+    pub(crate) fn carry_out(&self, peers: &mut Peers<'_>) {
+        let orders = std::mem::take(&mut *self.orders.lock());
+        for (key, order) in orders {
+            // A session that is gone has left all groups; whoever waits for its join learns that nothing came of it.
+            let Some(mut peer) = peers.get(key) else { continue };
+            match order {
+                Order::Join(group, policy, filler) => {
+                    let _ = filler.fill(peer.join(&group, policy));
+                }
+                Order::Leave(group) => {
+                    peer.leave(&group);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn next_dial(&self) -> Option<Dial> {
+        self.dials.lock().pop_front()
+    }
+
+    /// Whether a turn has something to do here.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.orders.lock().is_empty() || !self.dials.lock().is_empty()
+    }
+
+    /// On the loop's own thread its turn comes to it by itself.
+    fn rouse(&self) {
+        if Local::current_of(&self.remote).is_none() {
+            self.remote.wake();
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+/// Ends the stay in a loop.
+pub(crate) struct Present(Option<Arc<Context>>);
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        CURRENT.replace(self.0.take());
+    }
+}
+
+/// The open sockets of a server by their number. It keeps none of them open.
+#[derive(Default)]
+pub(crate) struct Registry {
+    latest: AtomicU64,
+    sockets: Mutex<HashMap<SocketId, Weak<Shared>>>,
+}
+
+impl Registry {
+    pub(super) fn next_id(&self) -> SocketId {
+        SocketId::from_u64(self.latest.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    pub(super) fn insert(&self, shared: &Arc<Shared>) {
+        self.sockets.lock().insert(shared.id(), Arc::downgrade(shared));
+    }
+
+    pub(super) fn remove(&self, id: SocketId) {
+        let mut sockets = self.sockets.lock();
+        sockets.remove(&id);
+        // What a crowd needed is given back when it has left.
+        if sockets.capacity() > 1024 && sockets.len() < sockets.capacity() / 8 {
+            sockets.shrink_to_fit();
+        }
+    }
+
+    pub(crate) fn find(&self, id: SocketId) -> Option<SocketHandle> {
+        self.sockets.lock().get(&id).and_then(Weak::upgrade).map(SocketHandle::new)
+    }
+
+    pub(crate) fn all(&self) -> Vec<SocketHandle> {
+        self.sockets.lock().values().filter_map(Weak::upgrade).map(SocketHandle::new).collect()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Registry").field("sockets", &self.sockets.lock().len()).finish()
+    }
+}

@@ -1,0 +1,125 @@
+//! The loop's side of a socket.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sockeye_protocol::{CloseCode, Event, Initiator, Role};
+use sockeye_reactor::{ConnectError, Handler, Outcome, Peer};
+
+use super::Socket;
+use super::context::Context;
+use super::ping;
+use super::receiver::Receiver;
+use super::sender::Sender;
+use super::shared::{About, Shared};
+use crate::message::Message;
+use crate::router::Params;
+
+/// Turns what the loop reports into what a [`Socket`] yields.
+#[derive(Debug)]
+pub(crate) struct SocketHandler(Stage);
+
+#[derive(Debug)]
+enum Stage {
+    Opening(Box<Opening>),
+    Open(Arc<Shared>),
+    Ended,
+}
+
+/// What to do once the connection is open.
+pub(crate) struct Opening {
+    pub(crate) context: Arc<Context>,
+    pub(crate) role: Role,
+    pub(crate) params: Params,
+    pub(crate) subprotocol: Option<Box<str>>,
+    /// Given the socket, or why there is none.
+    pub(crate) launch: Box<dyn FnOnce(Result<Socket, ConnectError>)>,
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Opening").field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+impl SocketHandler {
+    pub(crate) fn new(opening: Opening) -> Self {
+        Self(Stage::Opening(Box::new(opening)))
+    }
+
+    fn end(&mut self, code: CloseCode, reason: &str, by: Initiator, clean: bool) {
+        if let Stage::Open(shared) = std::mem::replace(&mut self.0, Stage::Ended) {
+            shared.context.registry.remove(shared.id());
+            shared.end(code, reason, by, clean);
+        }
+    }
+
+    fn deliver(&self, peer: &mut Peer<'_>, message: Message) {
+        let Stage::Open(shared) = &self.0 else { return };
+        if shared.pinging.load(Ordering::Relaxed) {
+            shared.note_activity(peer.now());
+            shared.note_heard(peer.now());
+        }
+        if shared.deliver(message) {
+            peer.pause();
+        }
+    }
+}
+
+impl Handler for SocketHandler {
+    fn open(&mut self, peer: &mut Peer<'_>) {
+        let Stage::Opening(opening) = std::mem::replace(&mut self.0, Stage::Ended) else { return };
+        let Opening { context, role, params, subprotocol, launch } = *opening;
+        // Only an outward connection learns it from its peer.
+        let subprotocol = subprotocol.or_else(|| peer.subprotocol().map(Into::into));
+        let about = About { params, subprotocol, address: *peer.remote() };
+        let shared = Shared::new(context, peer.sender(), role, about);
+        let socket = Socket::new(Receiver::new(&shared), Sender::new(&shared));
+        self.0 = Stage::Open(shared);
+        launch(Ok(socket));
+    }
+
+    fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
+        match event {
+            Event::Text(text) => self.deliver(peer, Message::Text(text.into_string())),
+            Event::Binary(payload) => self.deliver(peer, Message::Binary(payload.into_bytes())),
+            Event::Pong(payload) => {
+                let Stage::Open(shared) = &self.0 else { return };
+                shared.note_heard(peer.now());
+                let own = ping::round_trip(&payload, peer.now())
+                    .filter(|_| shared.pinging.load(Ordering::Relaxed));
+                if let Some(round_trip) = own.or_else(|| peer.round_trip()) {
+                    shared.note_round_trip(round_trip);
+                }
+            }
+            Event::Close(reason) => {
+                if let Stage::Open(shared) = &self.0 {
+                    shared.end_by_close_frame(reason.as_ref());
+                }
+            }
+            _ => {
+                if let Stage::Open(shared) = &self.0 {
+                    shared.note_heard(peer.now());
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, outcome: Outcome) {
+        self.end(outcome.code, &outcome.reason, outcome.by, outcome.clean);
+    }
+
+    fn failed_to_connect(&mut self, error: ConnectError) {
+        if let Stage::Opening(opening) = std::mem::replace(&mut self.0, Stage::Ended) {
+            (opening.launch)(Err(error));
+        }
+    }
+}
+
+impl Drop for SocketHandler {
+    /// Also when the loop itself ends: whoever waits for the socket learns that it is over.
+    fn drop(&mut self) {
+        self.end(CloseCode::ABNORMAL, "", Initiator::Local, false);
+    }
+}

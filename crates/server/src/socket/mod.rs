@@ -1,0 +1,127 @@
+//! A socket: a handler on the loop that fills a bounded queue, and the halves that a program holds.
+//!
+//! ```text
+//!   loop's thread                                    any thread
+//!   events ─▶ SocketHandler ─▶ Inbox (64, 256 KiB) ─▶ Receiver ─┐
+//!                 ▲ pause when full     resume at half ─┘       ├─ Socket
+//!   outbox ◀─ the reactor's queue, 1 MiB with the outbox ◀─ Sender ┘
+//! ```
+
+mod route;
+mod handler;
+mod blocking;
+mod receiver;
+mod sender;
+mod ping;
+mod handle;
+mod context;
+mod shared;
+mod queue;
+
+use std::io;
+use std::ops::Deref;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::message::{Message, Piece};
+
+pub use self::blocking::{BlockingReceiver, BlockingSender, BlockingSocket};
+pub use self::handle::{Canceller, SocketHandle, SocketId};
+pub use self::ping::PingPolicy;
+pub use self::queue::{Closed, State};
+pub use self::receiver::Receiver;
+pub use self::sender::Sender;
+
+pub(crate) use self::context::{Context, Dial, Registry};
+pub(crate) use self::handler::{Opening, SocketHandler};
+pub(crate) use self::queue::InboxLimits;
+pub(crate) use self::route::{RouteFuture, run_async, run_blocking};
+
+/// One WebSocket connection, of a route or of [`connect`](crate::connect), for straight-line code.
+///
+/// It is both halves in one: what sends and closes is on [`Sender`], which it dereferences to; what receives is here.
+/// It is `Send` and needs no runtime: any executor can poll its futures, since the loop that owns the connection wakes
+/// them.
+///
+/// Messages arrive in order and wait in an inbox of 64 messages or 256 KiB. When that is full the loop stops reading and
+/// TCP slows the peer down; it reads on when half of it is free. Pings, pongs and closes are handled whatever the
+/// program does, as long as the inbox has room.
+///
+/// Dropping the last half ends the connection: with code 1000, or with 1011 if the route returned an error or panicked.
+#[derive(Debug)]
+pub struct Socket {
+    receiver: Receiver,
+    sender: Sender,
+}
+
+impl Socket {
+    pub(crate) fn new(receiver: Receiver, sender: Sender) -> Self {
+        Self { receiver, sender }
+    }
+
+    /// Waits for the next message, for as long as it takes. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] once the connection has ended and all that arrived whole has been received;
+    /// [`Error::Cancelled`] if a [`Canceller`] said so.
+    pub async fn recv(&mut self) -> Result<Message, Error> {
+        self.receiver.recv().await
+    }
+
+    /// Waits for the next message, at most so long. With a duration of zero it takes what is there.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`]: the connection stays open, and a message that was on its way comes with the next call.
+    /// Otherwise as [`recv`](Self::recv).
+    pub async fn recv_timeout(&mut self, duration: Duration) -> Result<Message, Error> {
+        self.receiver.recv_timeout(duration).await
+    }
+
+    /// The next message if one is there.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if none is. Otherwise as [`recv`](Self::recv).
+    pub fn try_recv(&mut self) -> Result<Message, Error> {
+        self.receiver.try_recv()
+    }
+
+    /// Waits for the next piece of a message and copies it into the buffer: see [`Receiver::recv_into`].
+    ///
+    /// # Errors
+    /// [`Error::BufferTooSmall`] if the next character of a text does not fit. Otherwise as [`recv`](Self::recv).
+    pub async fn recv_into(&mut self, buffer: &mut [u8]) -> Result<Piece, Error> {
+        self.receiver.recv_into(buffer).await
+    }
+
+    /// Two halves that can be used at the same time, from different tasks or threads. The connection ends when the last
+    /// of them, clones included, is dropped.
+    pub fn split(self) -> (Sender, Receiver) {
+        (self.sender, self.receiver)
+    }
+
+    /// The same socket for a thread that may block.
+    pub fn into_blocking(self) -> BlockingSocket {
+        BlockingSocket::new(self)
+    }
+}
+
+/// The sending half.
+impl Deref for Socket {
+    type Target = Sender;
+
+    fn deref(&self) -> &Sender {
+        &self.sender
+    }
+}
+
+impl From<Error> for io::Error {
+    /// For readers and writers on top of a socket.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Io(error) => error,
+            Error::Timeout => Self::new(io::ErrorKind::TimedOut, error.to_string()),
+            Error::Closed { .. } => Self::new(io::ErrorKind::ConnectionAborted, error.to_string()),
+            error => Self::other(error.to_string()),
+        }
+    }
+}

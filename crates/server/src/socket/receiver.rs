@@ -1,0 +1,122 @@
+//! The half that receives.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use super::handle::Canceller;
+use super::queue::{Closed, Taken};
+use super::sender::Half;
+use super::shared::Shared;
+use crate::error::Error;
+use crate::executor::Timer;
+use crate::message::{Message, MessageReader, Piece};
+
+/// Receives whole messages in the order in which they came.
+#[derive(Debug)]
+pub struct Receiver {
+    half: Half,
+    timer: Timer,
+    /// A message of which `recv_into` has given a part.
+    begun: Option<Box<MessageReader>>,
+}
+
+impl Receiver {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        let timer = Timer::new(Arc::clone(&shared.context.remote));
+        Self { half: Half::new(Arc::clone(shared)), timer, begun: None }
+    }
+
+    /// Waits for the next message, for as long as it takes. Dropping the future loses nothing. After a
+    /// [`recv_into`](Self::recv_into) that stopped within a message, it is the rest of that.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] once the connection has ended and all that arrived whole has been received;
+    /// [`Error::Cancelled`] if a [`Canceller`] said so.
+    pub async fn recv(&mut self) -> Result<Message, Error> {
+        poll_fn(|context| self.poll_recv(context.waker())).await
+    }
+
+    /// Waits for the next message, at most so long. With a duration of zero it takes what is there.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`]: the connection stays open, and a message that was on its way comes with the next call.
+    /// Otherwise as [`recv`](Self::recv).
+    pub async fn recv_timeout(&mut self, duration: Duration) -> Result<Message, Error> {
+        let mut deadline = None;
+        poll_fn(|context| {
+            if let Poll::Ready(received) = self.poll_recv(context.waker()) {
+                return Poll::Ready(received);
+            }
+            let shared = &self.half.0;
+            let deadline = *deadline.get_or_insert_with(|| shared.now() + duration);
+            // The timer wakes whoever receives by then, so it stays armed from one wait to the next.
+            self.timer
+                .poll(deadline, &Waker::from(Arc::clone(shared)))
+                .map(|()| Err(Error::Timeout))
+        })
+        .await
+    }
+
+    /// The next message if one is there.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if none is. Otherwise as [`recv`](Self::recv).
+    pub fn try_recv(&mut self) -> Result<Message, Error> {
+        match self.take_begun() {
+            Some(rest) => Ok(rest),
+            None => outcome(self.half.0.take()).unwrap_or(Err(Error::Timeout)),
+        }
+    }
+
+    /// Waits for the next piece of a message and copies it into the buffer: as much as there is, or as fits. A piece of
+    /// text ends between two characters. The end of a message is told with its last piece; an empty message is one piece
+    /// without bytes.
+    ///
+    /// # Errors
+    /// [`Error::BufferTooSmall`] if the next character of a text does not fit; nothing is lost. Otherwise as
+    /// [`recv`](Self::recv).
+    pub async fn recv_into(&mut self, buffer: &mut [u8]) -> Result<Piece, Error> {
+        let mut reader = match self.begun.take() {
+            Some(reader) => reader,
+            None => Box::new(self.recv().await?.into_reader()),
+        };
+        let piece = reader.read_piece(buffer);
+        if !piece.is_some_and(|piece| piece.end) {
+            self.begun = Some(reader);
+        }
+        piece.ok_or(Error::BufferTooSmall)
+    }
+
+    /// Waits for the end of the connection, and says what it was. Messages that arrived before can still be received.
+    pub async fn closed(&self) -> Closed {
+        let shared = &self.half.0;
+        poll_fn(|context| shared.watch(context.waker()).map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// What ends a wait for a message from elsewhere.
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(Arc::clone(&self.half.0))
+    }
+
+    fn poll_recv(&mut self, waker: &Waker) -> Poll<Result<Message, Error>> {
+        if let Some(rest) = self.take_begun() {
+            return Poll::Ready(Ok(rest));
+        }
+        outcome(self.half.0.take_or_wait(waker)).map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn take_begun(&mut self) -> Option<Message> {
+        self.begun.take().map(|reader| reader.into_rest())
+    }
+}
+
+fn outcome(taken: Taken) -> Option<Result<Message, Error>> {
+    match taken {
+        Taken::Message { message, .. } => Some(Ok(message)),
+        Taken::Empty => None,
+        Taken::Cancelled => Some(Err(Error::Cancelled)),
+        Taken::Closed(closed) => Some(Err(closed.into())),
+    }
+}

@@ -1,0 +1,277 @@
+//! The half that sends and closes.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sockeye_protocol::{CloseCode, SendError};
+use sockeye_reactor::Policy;
+use sockeye_reactor::engine::Remote;
+
+use super::context::Order;
+use super::handle::{Canceller, SocketHandle, SocketId};
+use super::ping::{self, PingPolicy};
+use super::queue::{Closed, State};
+use super::shared::Shared;
+use crate::error::Error;
+use crate::executor::{Timer, slot};
+use crate::group::Group;
+use crate::message::Message;
+
+/// Sends whole messages, from any thread. Clones are halves of the same connection, and senders never interleave within
+/// a message.
+///
+/// What is sent leaves with the loop's next turn. A peer that reads slowly is waited for by the methods that are `async`:
+/// they return when their message is within the limit of 1 MiB that may wait for it.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    half: Half,
+}
+
+impl Sender {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self { half: Half::new(Arc::clone(shared)) }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.half.0
+    }
+
+    /// Sends a text message; waits while too much is waiting to be sent.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if the connection is ending or has ended.
+    pub async fn send_text(&self, text: &str) -> Result<(), Error> {
+        let shared = self.shared();
+        loop {
+            match shared.outward.send_text(text) {
+                Err(SendError::Full) => self.ready().await?,
+                result => return finish(shared, result),
+            }
+        }
+    }
+
+    /// Sends a binary message; waits while too much is waiting to be sent. Owned bytes are not copied.
+    ///
+    /// # Errors
+    /// As for [`send_text`](Self::send_text).
+    pub async fn send_binary(&self, bytes: impl Into<Bytes>) -> Result<(), Error> {
+        let shared = self.shared();
+        let bytes = bytes.into();
+        loop {
+            match shared.outward.send_binary(bytes.clone()) {
+                Err(SendError::Full) => self.ready().await?,
+                result => return finish(shared, result),
+            }
+        }
+    }
+
+    /// Sends a message in its type: what [`Message::reply`] makes, or one that was received.
+    ///
+    /// # Errors
+    /// As for [`send_text`](Self::send_text).
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        match message.into() {
+            Message::Text(text) => self.send_text(&text).await,
+            Message::Binary(bytes) => self.send_binary(bytes).await,
+        }
+    }
+
+    /// Sends a message if there is room for it, and never waits.
+    ///
+    /// # Errors
+    /// [`Error::Full`]: nothing was sent and the connection stays. Otherwise as for [`send_text`](Self::send_text).
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        send_now(self.shared(), message.into())
+    }
+
+    /// Closes with a code and a reason, and waits for the peer's answer: at most 5 s, after which the transport is cut.
+    /// What was sent before is sent before; messages that still arrive are dropped. The code 1005 sends a Close frame
+    /// without code and reason. Closing what is closing or closed already is no error, and waits as well.
+    ///
+    /// # Errors
+    /// [`Error::NotSendable`]: the code is not one that may be sent (RFC 6455 section 7.4), or the reason has over 123
+    /// bytes. The connection stays open.
+    pub async fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.shared().close(code, reason)?;
+        self.closed().await;
+        Ok(())
+    }
+
+    /// Waits for the end of the connection, and says what it was. Works although nobody receives, as long as what
+    /// arrives fits into the inbox.
+    pub async fn closed(&self) -> Closed {
+        let shared = self.shared();
+        poll_fn(|context| shared.watch(context.waker()).map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// Waits for the time to pass, or for the end of the connection.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] as soon as the connection has ended.
+    pub async fn sleep(&self, duration: Duration) -> Result<(), Error> {
+        let shared = self.shared();
+        let deadline = shared.now() + duration;
+        let mut timer = Timer::new(Arc::clone(&shared.context.remote));
+        poll_fn(|context| match shared.watch(context.waker()) {
+            Some(closed) => Poll::Ready(Err(closed.into())),
+            None => timer.poll(deadline, context.waker()).map(Ok),
+        })
+        .await
+    }
+
+    /// Where the connection stands.
+    pub fn state(&self) -> State {
+        self.shared().state()
+    }
+
+    /// The socket's identifier.
+    pub fn id(&self) -> SocketId {
+        self.shared().id()
+    }
+
+    /// A parameter of the route's path, decoded: of `/ws/{version}/productos` the one named `version`.
+    ///
+    /// # Panics
+    /// If the route has no parameter of that name, which is a mistake in the program. In a route it ends this connection
+    /// with 1011 and nothing else.
+    pub fn param(&self, name: &str) -> &str {
+        self.shared().params.find(name).expect("the route's path has a parameter of that name")
+    }
+
+    /// The group of this name; one group for the whole server.
+    pub fn group(&self, name: &str) -> Group {
+        self.shared().context.groups.named(name)
+    }
+
+    /// Joins a group, until the connection ends or [`leave`](Self::leave). Returns the offset of the first message that
+    /// will be received; the policy says what happens when this peer does not read them as fast as they come.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn join(&self, group: &Group, policy: Policy) -> Result<u64, Error> {
+        let (filler, joined) = slot();
+        let shared = self.shared();
+        shared.context.order(shared.outward.key(), Order::Join(group.clone(), policy, filler));
+        joined.await.ok_or_else(|| shared.send_error(SendError::NotOpen))
+    }
+
+    /// Leaves a group. Messages published before may still come.
+    pub fn leave(&self, group: &Group) {
+        let shared = self.shared();
+        shared.context.order(shared.outward.key(), Order::Leave(group.clone()));
+    }
+
+    /// The subprotocol that the handshake agreed on.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.shared().subprotocol.as_deref()
+    }
+
+    /// Where the peer is.
+    pub fn remote(&self) -> &Remote {
+        &self.shared().address
+    }
+
+    /// The time that the latest ping took to be answered.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.shared().round_trip()
+    }
+
+    /// Bytes that were sent and not yet taken by the kernel.
+    pub fn outstanding(&self) -> usize {
+        self.shared().outward.outstanding()
+    }
+
+    /// Messages that have arrived and have not been received.
+    pub fn inbox_len(&self) -> usize {
+        self.shared().inbox_len()
+    }
+
+    /// What refers to this socket without keeping it open.
+    pub fn handle(&self) -> SocketHandle {
+        SocketHandle::new(Arc::clone(self.shared()))
+    }
+
+    /// What ends a wait for a message from elsewhere.
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(Arc::clone(self.shared()))
+    }
+
+    /// Starts to ping, in place of an earlier policy of this socket. The server's own keepalive goes on beside it.
+    pub fn start_ping(&self, policy: PingPolicy) {
+        ping::start(self.shared(), policy);
+    }
+
+    /// Ends what [`start_ping`](Self::start_ping) began.
+    pub fn stop_ping(&self) {
+        ping::stop(self.shared());
+    }
+
+    /// Waits until less than half of the limit is waiting to be sent.
+    async fn ready(&self) -> Result<(), Error> {
+        let shared = self.shared();
+        let ready = poll_fn(|context| shared.outward.poll_ready(context)).await;
+        ready.map_err(|error| shared.send_error(error))
+    }
+}
+
+/// Sends without waiting.
+pub(super) fn send_now(shared: &Shared, message: Message) -> Result<(), Error> {
+    let result = match message {
+        Message::Text(text) => shared.outward.send_text(text),
+        Message::Binary(bytes) => shared.outward.send_binary(bytes),
+    };
+    finish(shared, result)
+}
+
+fn finish(shared: &Shared, result: Result<(), SendError>) -> Result<(), Error> {
+    shared.after_send();
+    result.map_err(|error| shared.send_error(error))
+}
+
+thread_local! {
+    /// The socket whose route this thread is polling, and whether its last half was dropped during that.
+    static POLLING: Cell<Option<(SocketId, bool)>> = const { Cell::new(None) };
+}
+
+/// Keeps a connection open. The last one to go ends it.
+#[derive(Debug)]
+pub(super) struct Half(pub(super) Arc<Shared>);
+
+impl Half {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        shared.add_half();
+        Self(shared)
+    }
+}
+
+impl Clone for Half {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Half {
+    /// While its own route is being polled it is about to return, or not, and the code depends on that.
+    fn drop(&mut self) {
+        if !self.0.remove_half() {
+            return;
+        }
+        match POLLING.get() {
+            Some((id, _)) if id == self.0.id() => POLLING.set(Some((id, true))),
+            _ => self.0.close_by_verdict(),
+        }
+    }
+}
+
+/// Runs one poll of the route of a socket. `true`: the last half was dropped in it, and the caller must end the
+/// connection once it knows what the route came to.
+pub(super) fn while_polling<R>(id: SocketId, poll: impl FnOnce() -> R) -> (R, bool) {
+    let outer = POLLING.replace(Some((id, false)));
+    let result = poll();
+    let dropped = POLLING.replace(outer).is_some_and(|(_, dropped)| dropped);
+    (result, dropped)
+}

@@ -1,0 +1,284 @@
+//! What the loop and the halves of one socket share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use sockeye_protocol::{CloseCode, CloseReason, Initiator, Instant, Role, SendError};
+use sockeye_reactor::engine::Remote;
+
+use super::context::Context;
+use super::handle::SocketId;
+use super::queue::{Closed, Inbox, State, Taken};
+use crate::error::Error;
+use crate::message::Message;
+use crate::mutex::Mutex;
+use crate::router::Params;
+
+/// One allocation per socket, beside its task and its future.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    id: SocketId,
+    pub(super) context: Arc<Context>,
+    pub(super) outward: sockeye_reactor::Sender,
+    pub(super) params: Params,
+    pub(super) subprotocol: Option<Box<str>>,
+    pub(super) address: Remote,
+    role: Role,
+    halves: AtomicUsize,
+    verdict: AtomicU8,
+    inbox: Mutex<Inbox>,
+    /// Whether a ping policy needs to know of activity, and which start of it is the valid one.
+    pub(super) pinging: AtomicBool,
+    pub(super) ping_epoch: AtomicU64,
+    /// When a message last went either way, in nanoseconds; kept only while `pinging`.
+    activity: AtomicU64,
+    /// When the peer was last heard of in any way; kept only while `pinging`.
+    heard: AtomicU64,
+    /// Nanoseconds of the latest round trip; 0: none yet.
+    round_trip: AtomicU64,
+}
+
+/// What the route of a socket came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Verdict {
+    /// It runs, or there is none.
+    None = 0,
+    Failed = 1,
+}
+
+impl Shared {
+    pub(super) fn new(
+        context: Arc<Context>,
+        outward: sockeye_reactor::Sender,
+        role: Role,
+        about: About,
+    ) -> Arc<Self> {
+        let About { params, subprotocol, address } = about;
+        let shared = Arc::new(Self {
+            id: context.registry.next_id(),
+            context,
+            outward,
+            params,
+            subprotocol,
+            address,
+            role,
+            halves: AtomicUsize::new(0),
+            verdict: AtomicU8::new(Verdict::None as u8),
+            inbox: Mutex::default(),
+            pinging: AtomicBool::new(false),
+            ping_epoch: AtomicU64::new(0),
+            activity: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+            round_trip: AtomicU64::new(0),
+        });
+        shared.context.registry.insert(&shared);
+        shared
+    }
+
+    pub(super) const fn id(&self) -> SocketId {
+        self.id
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.context.remote.clock().now()
+    }
+
+    // What the loop calls.
+
+    /// Whether reading must pause.
+    pub(super) fn deliver(&self, message: Message) -> bool {
+        let delivered = self.inbox.lock().deliver(message, self.context.inbox_limits);
+        if let Some(waker) = delivered.waker {
+            waker.wake();
+        }
+        delivered.pause
+    }
+
+    /// The connection has ended. The first report holds.
+    pub(super) fn end(&self, code: CloseCode, reason: &str, by: Initiator, clean: bool) {
+        let closed = Closed { code, reason: reason.into(), by, clean };
+        let wakers = self.inbox.lock().end(closed);
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    /// The peer's Close frame came. Whoever sent the first one closed.
+    pub(super) fn end_by_close_frame(&self, reason: Option<&CloseReason<'_>>) {
+        let by = if self.inbox.lock().is_closing() { Initiator::Local } else { Initiator::Peer };
+        let code = reason.map_or(CloseCode::NO_STATUS, CloseReason::code);
+        self.end(code, reason.map_or("", CloseReason::reason), by, true);
+    }
+
+    pub(super) fn note_activity(&self, now: Instant) {
+        self.activity.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    pub(super) fn note_heard(&self, now: Instant) {
+        self.heard.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    pub(super) fn note_round_trip(&self, round_trip: Duration) {
+        let nanos = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX);
+        self.round_trip.store(nanos.max(1), Ordering::Relaxed);
+    }
+
+    // What the halves call.
+
+    pub(super) fn take(&self) -> Taken {
+        self.take_or(|_| {})
+    }
+
+    /// As `take`, but leaves the waker where the next delivery finds it.
+    pub(super) fn take_or_wait(&self, waker: &Waker) -> Taken {
+        self.take_or(|inbox| inbox.set_receiver(waker))
+    }
+
+    fn take_or(&self, if_empty: impl FnOnce(&mut Inbox)) -> Taken {
+        let taken = {
+            let mut inbox = self.inbox.lock();
+            let taken = inbox.take(self.context.inbox_limits);
+            if matches!(taken, Taken::Empty) {
+                if_empty(&mut inbox);
+            }
+            taken
+        };
+        if matches!(taken, Taken::Message { resume: true, .. }) {
+            self.outward.resume();
+        }
+        taken
+    }
+
+    pub(super) fn cancel(&self) {
+        let waker = self.inbox.lock().cancel();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The end, if it has come; else the waker is woken when it does.
+    pub(super) fn watch(&self, waker: &Waker) -> Option<Closed> {
+        let mut inbox = self.inbox.lock();
+        let ended = inbox.ended().cloned();
+        if ended.is_none() {
+            inbox.watch(waker);
+        }
+        ended
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.inbox.lock().ended().is_some()
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.inbox.lock().is_paused()
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.inbox.lock().state()
+    }
+
+    pub(super) fn inbox_len(&self) -> usize {
+        self.inbox.lock().len()
+    }
+
+    pub(super) fn send_error(&self, error: SendError) -> Error {
+        match error {
+            SendError::NotOpen => self.inbox.lock().closed_error(),
+            SendError::Full => Error::Full,
+            error => Error::NotSendable(error),
+        }
+    }
+
+    pub(super) fn after_send(&self) {
+        if self.pinging.load(Ordering::Relaxed) {
+            self.note_activity(self.now());
+        }
+    }
+
+    /// Begins the closing handshake, once; 1005 stands for a Close frame without a body.
+    pub(super) fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let close_reason = if code == CloseCode::NO_STATUS {
+            None
+        } else if !code.is_sendable_by(self.role) {
+            // Nothing can be told to a peer that is gone, so passing on what it ended with is no fault.
+            return if self.has_ended() {
+                Ok(())
+            } else {
+                Err(Error::NotSendable(SendError::IllegalCloseCode))
+            };
+        } else if reason.len() > CloseReason::REASON_BYTES_MAX {
+            return Err(Error::NotSendable(SendError::ReasonTooLong));
+        } else {
+            Some(CloseReason::new(code, reason.to_owned()))
+        };
+        let Some(resume) = self.inbox.lock().begin_close(code, reason) else { return Ok(()) };
+        // An error says that the loop has ended the connection in the meantime, which is what was wanted.
+        let _ = self.outward.close(close_reason);
+        if resume {
+            self.outward.resume();
+        }
+        Ok(())
+    }
+
+    pub(super) fn activity(&self) -> Instant {
+        Instant::from_nanos(self.activity.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn heard(&self) -> Instant {
+        Instant::from_nanos(self.heard.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        let nanos = self.round_trip.load(Ordering::Relaxed);
+        (nanos > 0).then(|| Duration::from_nanos(nanos))
+    }
+
+    // The life of the halves.
+
+    pub(super) fn set_verdict(&self, verdict: Verdict) {
+        self.verdict.store(verdict as u8, Ordering::Release);
+    }
+
+    pub(super) fn add_half(&self) {
+        self.halves.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether it was the last.
+    pub(super) fn remove_half(&self) -> bool {
+        self.halves.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Nobody can use the socket any more: what the route came to decides the code.
+    pub(super) fn close_by_verdict(&self) {
+        let failed = self.verdict.load(Ordering::Acquire) == Verdict::Failed as u8;
+        let code = if failed { CloseCode::INTERNAL } else { CloseCode::NORMAL };
+        // Both codes may be sent by anyone.
+        let _ = self.close(code, "");
+    }
+}
+
+/// Wakes whoever receives: a timer of the socket's has fired.
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let waker = self.inbox.lock().take_receiver();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// What is known of a connection when it opens.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) params: Params,
+    pub(crate) subprotocol: Option<Box<str>>,
+    pub(crate) address: Remote,
+}

@@ -1,0 +1,76 @@
+//! Over real sockets, with our own client and with tungstenite as the peer.
+
+use std::time::Duration;
+
+use sockeye::{CloseCode, Error, Message, Server, Socket, State, connect_blocking};
+use tungstenite::Message as Theirs;
+
+/// A server with one route at `/`, and its URL.
+pub(crate) fn serve<F>(route: F) -> (Server, String)
+where
+    F: AsyncFn(Socket) -> Result<(), Error> + Send + Sync + 'static,
+{
+    let server = Server::builder().route("/", route).bind("127.0.0.1:0").expect("a port is free");
+    let url = format!("ws://{}/", server.local_addr().expect("the server listens over TCP"));
+    (server, url)
+}
+
+async fn echo(mut socket: Socket) -> Result<(), Error> {
+    loop {
+        let message = socket.recv().await?;
+        socket.send(message).await?;
+    }
+}
+
+#[test]
+fn an_echo_returns_each_message_in_its_type() {
+    let (_server, url) = serve(echo);
+    let mut socket = connect_blocking(&url).expect("the server is there");
+    for message in [
+        Message::text("hello"),
+        Message::binary("bytes"),
+        Message::text(""),
+        Message::text("ñ".repeat(100_000)),
+    ] {
+        socket.send(message.clone()).expect("the connection is open");
+        assert_eq!(socket.recv().expect("an answer"), message);
+    }
+    socket.close(CloseCode::from_u16(3000), "done").expect("a legal code");
+    assert_eq!(socket.state(), State::Closed);
+    let closed = socket.closed();
+    assert_eq!((closed.code, closed.clean), (CloseCode::from_u16(3000), true));
+}
+
+#[test]
+fn a_tungstenite_client_talks_to_our_server() {
+    let (_server, url) = serve(echo);
+    let (mut theirs, _) = tungstenite::connect(&url).expect("the server is there");
+    for message in
+        [Theirs::text("hello"), Theirs::binary(vec![0, 1, 2]), Theirs::text("ñ".repeat(200_000))]
+    {
+        theirs.send(message.clone()).expect("sent");
+        assert_eq!(theirs.read().expect("an answer"), message);
+    }
+    theirs.send(Theirs::Ping("p".into())).expect("sent");
+    assert_eq!(theirs.read().expect("a pong"), Theirs::Pong("p".into()));
+    theirs.close(None).expect("closing");
+    assert!(matches!(
+        theirs.read(),
+        Ok(Theirs::Close(None)) | Err(tungstenite::Error::ConnectionClosed)
+    ));
+}
+
+#[test]
+fn shutdown_closes_with_1001_and_reports() {
+    let (server, url) = serve(echo);
+    let mut socket = connect_blocking(&url).expect("the server is there");
+    socket.send("x").expect("open");
+    assert_eq!(socket.recv().expect("an answer"), Message::text("x"));
+    let report = server.shutdown(Duration::from_secs(5));
+    assert_eq!((report.open, report.closed_cleanly, report.cut), (1, 1, 0));
+    match socket.recv() {
+        Err(Error::Closed { code, clean: true, .. }) => assert_eq!(code, CloseCode::GOING_AWAY),
+        other => panic!("expected the close, found {other:?}"),
+    }
+    server.wait();
+}
