@@ -70,7 +70,7 @@ impl<'p> Peer<'p> {
     /// [`SendError::NotOpen`]: the session is closing.
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
-        self.send(|connection, output| connection.send_text(text, output))
+        self.send_message(|connection, output| connection.send_text(text, output))
     }
 
     /// Sends a text message from where it lies, if it is large.
@@ -78,7 +78,7 @@ impl<'p> Peer<'p> {
     /// # Errors
     /// As for [`send_text`](Self::send_text).
     pub fn send_text_owned(&mut self, text: String) -> Result<(), SendError> {
-        self.send(|connection, output| connection.send_text_owned(text, output))
+        self.send_message(|connection, output| connection.send_text_owned(text, output))
     }
 
     /// Sends a binary message.
@@ -87,7 +87,7 @@ impl<'p> Peer<'p> {
     /// As for [`send_text`](Self::send_text).
     #[inline]
     pub fn send_binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.send(|connection, output| connection.send_binary(payload, output))
+        self.send_message(|connection, output| connection.send_binary(payload, output))
     }
 
     /// Sends a binary message from where it lies, if it is large.
@@ -96,7 +96,7 @@ impl<'p> Peer<'p> {
     /// As for [`send_text`](Self::send_text).
     pub fn send_binary_owned(&mut self, payload: impl Into<Bytes>) -> Result<(), SendError> {
         let payload = payload.into();
-        self.send(|connection, output| connection.send_binary_owned(payload, output))
+        self.send_message(|connection, output| connection.send_binary_owned(payload, output))
     }
 
     /// Sends a message that was encoded once for many.
@@ -104,7 +104,7 @@ impl<'p> Peer<'p> {
     /// # Errors
     /// As for [`send_text`](Self::send_text).
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
-        self.send(|connection, output| connection.send_prepared(prepared, output))
+        self.send_message(|connection, output| connection.send_prepared(prepared, output))
     }
 
     /// Sends a ping with at most 125 bytes (RFC 6455 section 5.5.2); its pong comes as an event.
@@ -210,6 +210,15 @@ impl<'p> Peer<'p> {
     }
 
     #[inline]
+    fn send_message(
+        &mut self,
+        send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let sent = self.send(send);
+        self.shared.stats.messages_sent += u64::from(sent.is_ok());
+        sent
+    }
+
     fn send(
         &mut self,
         send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,

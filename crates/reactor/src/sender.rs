@@ -157,6 +157,11 @@ impl Outgoing {
         };
         payload_bytes + HEADER_BYTES_MAX
     }
+
+    /// Text or binary, not a control frame.
+    pub(crate) const fn is_message(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Binary(_) | Self::Prepared(_))
+    }
 }
 
 /// What all clones of a session's [`Sender`] share with its reactor.

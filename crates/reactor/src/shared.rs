@@ -118,7 +118,9 @@ impl Shared {
             if let Some(message) = rare.pending.pop_front() {
                 // The only error left is that the connection has begun to close: nobody is told,
                 // as nobody would be if it had closed a moment after the message.
-                let _ = send(message, connection, &mut output);
+                let is_message = message.is_message();
+                let sent = send(message, connection, &mut output);
+                self.stats.messages_sent += u64::from(is_message && sent.is_ok());
             }
         }
         while output.outbox.len() <= link.limits.outbox_high_mark {
@@ -126,7 +128,8 @@ impl Shared {
             if let Some(own) = rare.memberships.iter_mut().find(|own| own.slot == slot) {
                 own.held_bytes -= prepared.frame_len();
             }
-            let _ = connection.send_prepared(&prepared, &mut output);
+            let sent = connection.send_prepared(&prepared, &mut output);
+            self.stats.messages_sent += u64::from(sent.is_ok());
         }
         link.note_level();
         link.settle_queue(released);

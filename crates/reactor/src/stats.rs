@@ -26,6 +26,8 @@ pub struct Stats {
     pub bytes_written: u64,
     /// Text and binary messages given to handlers.
     pub messages_received: u64,
+    /// Text and binary messages put into outboxes, those of groups included.
+    pub messages_sent: u64,
     /// Deliveries to members of groups.
     pub deliveries: u64,
     /// Deliveries that a group's policy left out.

@@ -87,6 +87,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             match connection.send_prepared(&publication.prepared, &mut output) {
                 Ok(()) => {
                     shared.stats.deliveries += 1;
+                    shared.stats.messages_sent += 1;
                     link.note_level();
                     shared.list_flush(link);
                 }
