@@ -6,9 +6,11 @@
 //! virtual clock ([`Memory`]), and on whatever implements the trait elsewhere.
 
 mod counting;
+mod memory;
 mod mio;
 
 pub use counting::{Counters, Counting};
+pub use memory::{Answer, Conditions, Memory, Network, Wire};
 pub use mio::Mio;
 
 use std::fmt;
@@ -250,7 +252,7 @@ pub enum Address {
     Tcp(SocketAddr),
     /// The path of a Unix socket.
     Unix(PathBuf),
-    /// A place in a simulated [network](memory::Network); for a listener 0 leaves the choice to it.
+    /// A place in a simulated [network](Network); for a listener 0 leaves the choice to it.
     Memory(u64),
 }
 
@@ -278,7 +280,7 @@ pub enum Remote {
     Tcp(SocketAddr),
     /// A process of this machine, over a Unix socket, which has no name.
     Unix,
-    /// The number of a connection in a simulated [network](memory::Network).
+    /// The number of a connection in a simulated [network](Network).
     Memory(u64),
 }
 

@@ -1,0 +1,152 @@
+//! What only real sockets can show.
+
+use std::fs;
+use std::io;
+use std::net::TcpStream;
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use sockeye_reactor::engine::{Address, Completion, Counting, Engine, Input, Mio, Remote};
+
+use super::world::{Peer, Pump, TcpWorld, World, socket_path};
+
+fn tcp_address(address: &Address) -> std::net::SocketAddr {
+    match address {
+        Address::Tcp(address) => *address,
+        other => panic!("{other} is no TCP address"),
+    }
+}
+
+#[test]
+fn a_reset_is_an_error_of_the_next_receive() {
+    let (mut pump, carrier, peer) = TcpWorld::new().accepted();
+    socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).expect("linger");
+    drop(peer);
+    pump.wait(Completion::Readable(carrier));
+    let error = pump.engine.receive(carrier).expect_err("the connection is broken");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+}
+
+/// Urgent data cuts a read short although more bytes are there, and no further edge comes.
+#[cfg(target_os = "linux")]
+#[test]
+fn bytes_behind_urgent_data_are_received() {
+    let mut world = TcpWorld::new();
+    let (listener, address, mut pump) = world.listening();
+    let mut peer = world.call(&address);
+    peer.write(b"before");
+    socket2::SockRef::from(&peer).send_out_of_band(b"!").expect("urgent");
+    peer.write(b"behind");
+    let carrier = pump.accept(listener);
+    pump.wait(Completion::Readable(carrier));
+    assert_eq!(pump.receive_len(carrier, 12), b"beforebehind");
+}
+
+#[test]
+fn a_plain_message_costs_one_receive_and_one_send() {
+    let mut engine = Counting::new(Mio::new().expect("an engine"));
+    let counters = engine.counters();
+    let (listener, address) = engine.listen(&TcpWorld::new().address()).expect("listen");
+    let mut pump = Pump::new(engine);
+    let mut peer = TcpWorld::new().call(&address);
+    let carrier = pump.accept(listener);
+    for _ in 0..10 {
+        peer.write(b"a message");
+        pump.wait(Completion::Readable(carrier));
+        let Input::Bytes { bytes, drained } = pump.engine.receive(carrier).expect("receive") else {
+            panic!("the message is there");
+        };
+        assert_eq!((&*bytes, drained), (&b"a message"[..], true));
+        pump.send(carrier, b"a message");
+        assert_eq!(peer.read_len(&mut pump, 9), b"a message");
+    }
+    assert_eq!((counters.receives(), counters.received_bytes()), (10, 90));
+    assert_eq!((counters.sends(), counters.sent_bytes()), (10, 90));
+    assert!(counters.accepts() >= 1 && counters.polls() >= 10);
+}
+
+#[test]
+fn listeners_of_several_engines_share_a_port() {
+    let mut world = TcpWorld::new();
+    let (_, address, _first) = world.listening();
+    let mut second = world.engine();
+    let (_, same) = second.listen(&address).expect("the port is shared");
+    assert_eq!(address, same);
+    let error = Mio::ensure_unused(&address).expect_err("two listen there");
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    let error = std::net::TcpListener::bind(tcp_address(&address)).expect_err("it is not his");
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+}
+
+#[test]
+fn a_port_is_free_again_when_its_listener_is_gone() {
+    let mut world = TcpWorld::new();
+    let (listener, address, mut pump) = world.listening();
+    let peer = world.call(&address);
+    let carrier = pump.accept(listener);
+    pump.engine.unlisten(listener);
+    assert!(TcpStream::connect(tcp_address(&address)).is_err());
+    pump.engine.close(carrier);
+    drop(peer);
+    // The old connection has not died down yet, which is no obstacle.
+    Mio::ensure_unused(&address).expect("the port is free");
+    pump.engine.listen(&address).expect("the port is free");
+}
+
+#[test]
+fn a_remote_is_who_connected() {
+    let mut world = TcpWorld::new();
+    let (listener, address, mut pump) = world.listening();
+    let peer = world.call(&address);
+    pump.wait(Completion::Acceptable(listener));
+    let (_, remote) = pump.engine.accept(listener).expect("accept").expect("one waits");
+    assert_eq!(remote, Remote::Tcp(peer.local_addr().expect("an address")));
+    assert_eq!(remote.to_string(), peer.local_addr().expect("an address").to_string());
+}
+
+#[test]
+fn a_stale_socket_file_is_taken_over_and_a_living_one_is_not() {
+    let path = socket_path();
+    drop(UnixListener::bind(&path).expect("bind"));
+    assert!(path.exists(), "std leaves the file behind");
+    let address = Address::Unix(path.clone());
+    let mut engine = Mio::new().expect("an engine");
+    let (listener, bound) = engine.listen(&address).expect("the file is stale");
+    assert_eq!(bound, address);
+    let error = Mio::new().expect("an engine").listen(&address).expect_err("somebody listens");
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    engine.unlisten(listener);
+    assert!(!path.exists(), "the file goes with its listener");
+}
+
+#[test]
+fn a_file_that_is_no_socket_is_left_alone() {
+    let path = socket_path();
+    fs::write(&path, "precious").expect("write");
+    let mut engine = Mio::new().expect("an engine");
+    let error = engine.listen(&Address::Unix(path.clone())).expect_err("it is no socket");
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(fs::read_to_string(&path).expect("read"), "precious");
+    fs::remove_file(&path).expect("remove");
+}
+
+#[test]
+fn a_socket_file_of_another_server_is_left_alone() {
+    let path = socket_path();
+    let mut engine = Mio::new().expect("an engine");
+    engine.listen(&Address::Unix(path.clone())).expect("listen");
+    fs::remove_file(&path).expect("remove");
+    let _other = UnixListener::bind(&path).expect("bind");
+    drop(engine);
+    assert!(path.exists());
+    fs::remove_file(&path).expect("remove");
+}
+
+#[test]
+fn other_kinds_of_address_are_unsupported() {
+    let mut engine = Mio::new().expect("an engine");
+    let address = Address::Memory(1);
+    let unsupported = io::ErrorKind::Unsupported;
+    assert!(engine.listen(&address).is_err_and(|error| error.kind() == unsupported));
+    assert!(engine.connect(&address).is_err_and(|error| error.kind() == unsupported));
+}
