@@ -7,7 +7,7 @@ use memchr::memchr;
 const HEADER_LINES_MAX: usize = 256;
 /// Most heads have no more header lines than this, and a small array is quicker to clear.
 const HEADER_LINES_USUAL: usize = 32;
-/// What the request line may need besides its target: a method, two spaces and the version.
+/// What the request line may need besides its target: a method, two spaces, the version and a CR.
 const REQUEST_LINE_REST_MAX: usize = 64;
 
 /// How much of a head is read before it is refused. Each limit stops memory and time from being
@@ -130,7 +130,7 @@ impl HeadSearch {
                 }
                 self.lines += 1;
                 // The start line is one of them.
-                if self.lines - 1 > self.limits.header_lines_max.min(HEADER_LINES_MAX) {
+                if self.lines - 1 > self.limits.header_lines_max {
                     return Err(HandshakeError::TooManyHeaders);
                 }
             } else if self.lines == 0 {
@@ -173,7 +173,7 @@ impl HeadSearch {
 
     /// `line_len` counts the CR, which may or may not have come.
     const fn check_start_line_len(&self, line_len: usize) -> Result<(), HandshakeError> {
-        if self.lines == 0 && line_len.saturating_sub(1) > self.start_line_bytes_max {
+        if self.lines == 0 && line_len > self.start_line_bytes_max {
             return Err(HandshakeError::TargetTooLong);
         }
         Ok(())

@@ -127,6 +127,8 @@ fn a_header_cannot_end_its_line() {
             assert_eq!(in_name.is_ok(), token, "name {text:?}");
             let in_value = Header::new("X", text.clone());
             assert_eq!(in_value.is_ok(), matches!(character, '\t' | ' '..='~'), "value {text:?}");
+            let in_subprotocol = client_request("ws://h").subprotocol(&text);
+            assert_eq!(in_subprotocol.is_ok(), token, "subprotocol {text:?}");
             let in_origin = client_request("ws://h").origin(&text);
             assert_eq!(in_origin.is_ok(), matches!(character, '\t' | ' '..='~'), "origin {text:?}");
         }
