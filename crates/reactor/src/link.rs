@@ -159,6 +159,13 @@ impl Link {
         }
     }
 
+    /// Tells the session's senders that nothing more can be sent.
+    pub(crate) fn close_queue(&self) {
+        if let Some(queue) = self.rare.as_ref().and_then(|rare| rare.queue.as_ref()) {
+            queue.close();
+        }
+    }
+
     /// Gives the rare part back once nothing is in it.
     pub(crate) fn tidy(&mut self) {
         if self.rare.as_ref().is_some_and(|rare| rare.is_vacant()) {

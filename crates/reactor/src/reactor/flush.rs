@@ -58,6 +58,9 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         balance_keepalive(shared, link, connection);
         link.settle_queue(0);
         shared.reclaim(link);
+        if !connection.is_open() {
+            link.close_queue();
+        }
         if link.cut || connection.closed().is_some() {
             self.conclude(key);
             self.settle_ending(key);
@@ -178,7 +181,7 @@ fn balance_keepalive(shared: &Shared, link: &mut Link, connection: &mut Connecti
     }
     link.suspended = rests;
     if rests {
-        connection.suspend_keepalive(shared.now);
+        connection.suspend_keepalive();
     } else {
         connection.resume_keepalive(shared.now);
     }

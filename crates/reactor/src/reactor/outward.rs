@@ -89,6 +89,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 let handshake =
                     ClientHandshake::start(&dialing.request, nonce, limits, &mut link.outbox);
                 dialing.stage = Stage::Answer(handshake, Vec::new());
+                shared.list_ready(link);
                 shared.list_flush(link);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -3,9 +3,11 @@
 use std::io;
 use std::time::Duration;
 
+use sockeye_protocol::Instant;
+
 use super::Reactor;
 use crate::engine::{Carrier, Completion, Engine};
-use crate::guard::{guard, guarded_drop};
+use crate::guard::{Panicked, guard, guarded_drop};
 use crate::handler::Service;
 use crate::peer::Peers;
 use crate::session::Session;
@@ -50,7 +52,8 @@ impl<S: Service, E: Engine> Reactor<S, E> {
     }
 
     /// How long the loop may sleep. The clock has moved since the last turn read it.
-    fn poll_timeout(&self) -> Option<Duration> {
+    fn poll_timeout(&mut self) -> Option<Duration> {
+        let of_service = self.service_deadline();
         let shared = &self.shared;
         let now = self.engine.now();
         let has_work = !shared.ready.is_empty()
@@ -64,12 +67,19 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let deadlines = [
             self.timers.next_deadline(),
             accepts_again,
-            self.service.deadline(),
+            of_service,
             self.drain.deadline(),
             self.trim_deadline(),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
+    }
+
+    fn service_deadline(&mut self) -> Option<Instant> {
+        guard(|| self.service.deadline()).unwrap_or_else(|Panicked| {
+            self.observe_panic(None);
+            None
+        })
     }
 
     /// Accept, then read. Sessions that were left unfinished by an earlier turn come first.

@@ -26,13 +26,6 @@ pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A server's frame.
-pub(crate) fn unmasked(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = header(first, 0, payload.len());
-    frame.extend_from_slice(payload);
-    frame
-}
-
 fn header(first: u8, mask: u8, len: usize) -> Vec<u8> {
     let mut frame = vec![first];
     match len {

@@ -4,25 +4,25 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use sockeye_protocol::handshake::{Head, Response};
-use sockeye_protocol::{CloseCode, Event};
+use sockeye_protocol::{Event, Instant};
 use sockeye_reactor::engine::Remote;
 use sockeye_reactor::{
-    Accept, ConnectError, Decision, Handler, Key, Notice, Outcome, Peer, Service,
+    Accept, ConnectError, Decision, Handler, Key, Notice, Outcome, Peer, Peers, Service,
 };
 
 /// What a scripted handler was told, and what it was told it by.
 #[derive(Debug)]
 pub(crate) enum Told {
     Open(Key),
-    Text(Key, String),
-    Binary(Key, usize),
-    Ping(Key),
-    Pong(Key),
-    CloseFrame(Key, Option<CloseCode>),
-    Writable(Key),
-    Closed(Key, Outcome),
+    Text(String),
+    Binary(usize),
+    Ping,
+    Pong,
+    CloseFrame,
+    Writable,
+    Closed(Outcome),
     Failed(ConnectError),
-    Dropped(Key),
+    Dropped,
     Responded(u16),
     Panicked,
     AcceptFailed,
@@ -58,14 +58,14 @@ pub(crate) fn silent() -> Script {
 }
 
 pub(crate) struct Scripted {
-    key: Option<Key>,
+    opened: bool,
     log: Log,
     script: Script,
 }
 
 impl Scripted {
     pub(crate) fn new(log: &Log, script: &Script) -> Self {
-        Self { key: None, log: log.clone(), script: script.clone() }
+        Self { opened: false, log: log.clone(), script: script.clone() }
     }
 
     fn tell(&self, told: Told) {
@@ -75,34 +75,31 @@ impl Scripted {
 
 impl Handler for Scripted {
     fn open(&mut self, peer: &mut Peer<'_>) {
-        self.key = Some(peer.key());
+        self.opened = true;
         self.tell(Told::Open(peer.key()));
         (self.script)(peer, Moment::Open);
     }
 
     fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
-        let key = peer.key();
         self.tell(match &event {
-            Event::Text(text) => Told::Text(key, text.to_string()),
-            Event::Binary(payload) => Told::Binary(key, payload.len()),
-            Event::Ping(_) => Told::Ping(key),
-            Event::Pong(_) => Told::Pong(key),
-            Event::Close(reason) => {
-                Told::CloseFrame(key, reason.as_ref().map(|reason| reason.code()))
-            }
+            Event::Text(text) => Told::Text(text.to_string()),
+            Event::Binary(payload) => Told::Binary(payload.len()),
+            Event::Ping(_) => Told::Ping,
+            Event::Pong(_) => Told::Pong,
+            Event::Close(_) => Told::CloseFrame,
             _ => return,
         });
         (self.script)(peer, Moment::Event(&event));
     }
 
     fn writable(&mut self, peer: &mut Peer<'_>) {
-        self.tell(Told::Writable(peer.key()));
+        self.tell(Told::Writable);
         (self.script)(peer, Moment::Writable);
     }
 
     fn close(&mut self, outcome: Outcome) {
-        let key = self.key.expect("close comes after open");
-        self.tell(Told::Closed(key, outcome));
+        assert!(self.opened, "close comes after open");
+        self.tell(Told::Closed(outcome));
     }
 
     fn failed_to_connect(&mut self, error: ConnectError) {
@@ -112,8 +109,8 @@ impl Handler for Scripted {
 
 impl Drop for Scripted {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.tell(Told::Dropped(key));
+        if self.opened {
+            self.tell(Told::Dropped);
         }
     }
 }
@@ -121,16 +118,21 @@ impl Drop for Scripted {
 /// A decision by path, besides those that every [`Scripts`] knows.
 pub(crate) type Decide = Box<dyn FnMut(&Head<'_>) -> Decision<Scripted>>;
 
+/// Something to be done in the tasks phase.
+pub(crate) type Task = Box<dyn FnOnce(&mut Peers<'_>)>;
+
 /// Accepts every upgrade with one script; `/missing` is not found.
 pub(crate) struct Scripts {
     pub(crate) log: Log,
     pub(crate) script: Script,
     pub(crate) decide: Option<Decide>,
+    /// Run in the next tasks phase, once.
+    pub(crate) task: Option<Task>,
 }
 
 impl Scripts {
     pub(crate) fn new(script: Script) -> Self {
-        Self { log: Log::default(), script, decide: None }
+        Self { log: Log::default(), script, decide: None, task: None }
     }
 }
 
@@ -145,6 +147,16 @@ impl Service for Scripts {
             Some(decide) => decide(head),
             None => Decision::Accept(Accept::new(Scripted::new(&self.log, &self.script))),
         }
+    }
+
+    fn tasks(&mut self, peers: &mut Peers<'_>) {
+        if let Some(task) = self.task.take() {
+            task(peers);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.task.as_ref().map(|_| Instant::ZERO)
     }
 
     fn observe(&mut self, notice: Notice<'_>) {

@@ -1,0 +1,259 @@
+//! User code that panics, or closes, wherever it is called.
+
+use std::rc::Rc;
+
+use sockeye_protocol::handshake::Head;
+use sockeye_protocol::{CloseCode, CloseReason, Event};
+use sockeye_reactor::engine::{Address, Conditions, Memory, Network, Remote};
+use sockeye_reactor::{
+    Accept, Cause, Config, Decision, Handler, Notice, Outcome, Peer, Peers, Reactor, Service,
+};
+
+use crate::frames::{TEXT, close, masked, request};
+use crate::support::{Moment, Script, Told, echo};
+use crate::world::{Client, World};
+
+/// Where something is done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Request,
+    Open,
+    Event,
+    Writable,
+    Close,
+    Drop,
+    Tasks,
+    Observe,
+    Deadline,
+}
+
+/// A service that panics in one place, once for each session.
+struct Fragile {
+    place: Place,
+    tripped: bool,
+    panics: usize,
+}
+
+struct Glass(Place);
+
+impl Glass {
+    fn trip(&self, place: Place) {
+        assert!(self.0 != place, "as the test wants it");
+    }
+}
+
+impl Handler for Glass {
+    fn open(&mut self, peer: &mut Peer<'_>) {
+        self.trip(Place::Open);
+        if self.0 == Place::Writable {
+            peer.send_binary(&[0; 100_000]).expect("room");
+        }
+    }
+
+    fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
+        if let Event::Text(text) = event {
+            self.trip(Place::Event);
+            peer.send_text(&text).expect("room");
+        }
+    }
+
+    fn writable(&mut self, _: &mut Peer<'_>) {
+        self.trip(Place::Writable);
+    }
+
+    fn close(&mut self, _: Outcome) {
+        self.trip(Place::Close);
+    }
+}
+
+impl Drop for Glass {
+    fn drop(&mut self) {
+        self.trip(Place::Drop);
+    }
+}
+
+impl Fragile {
+    fn trip(&mut self, place: Place) {
+        if self.place == place && !self.tripped {
+            self.tripped = true;
+            panic!("as the test wants it");
+        }
+    }
+}
+
+impl Service for Fragile {
+    type Handler = Glass;
+
+    fn request(&mut self, head: &Head<'_>, _: &Remote) -> Decision<Glass> {
+        let wanted = if head.request().path() == "/safe" { Place::Tasks } else { self.place };
+        if wanted != Place::Tasks {
+            self.trip(Place::Request);
+        }
+        Decision::Accept(Accept::new(Glass(wanted)))
+    }
+
+    fn tasks(&mut self, _: &mut Peers<'_>) {
+        self.trip(Place::Tasks);
+    }
+
+    fn deadline(&self) -> Option<sockeye_protocol::Instant> {
+        assert!(self.place != Place::Deadline, "as the test wants it");
+        None
+    }
+
+    fn observe(&mut self, notice: Notice<'_>) {
+        if let Notice::Panicked { .. } = notice {
+            self.panics += 1;
+        }
+        self.trip(Place::Observe);
+    }
+}
+
+fn settle(network: &Network, reactor: &mut Reactor<Fragile, Memory>) {
+    network.set_horizon(Some(network.now()));
+    for _ in 0..20 {
+        reactor.turn().expect("an engine that works");
+    }
+}
+
+#[test]
+fn a_panic_anywhere_ends_one_session_and_the_loop_goes_on() {
+    for (place, code) in [
+        (Place::Request, None),
+        (Place::Open, Some(1011)),
+        (Place::Event, Some(1011)),
+        (Place::Writable, Some(1011)),
+        (Place::Close, Some(1000)),
+        (Place::Drop, Some(1000)),
+        (Place::Tasks, Some(1000)),
+        (Place::Observe, Some(1000)),
+        (Place::Deadline, Some(1000)),
+    ] {
+        let network = Network::new(Conditions::default());
+        let service = Fragile { place, tripped: false, panics: 0 };
+        let mut reactor = Reactor::new(network.engine(), service, Config::default());
+        let address = reactor.listen(&Address::Memory(0)).expect("an address");
+        let mut safe = Client::new(network.connect(&address).expect("a listener"));
+        safe.wire.write(&request("/safe"));
+        settle(&network, &mut reactor);
+        assert!(safe.head().is_some(), "{place:?}");
+
+        let mut client = Client::new(network.connect(&address).expect("a listener"));
+        client.wire.write(&request("/"));
+        settle(&network, &mut reactor);
+        let head = client.head().expect("an answer");
+        if place == Place::Request {
+            assert!(head.starts_with("HTTP/1.1 500 "), "{head}");
+        } else {
+            client.wire.write(&masked(TEXT, b"hello"));
+            client.wire.write(&close(1000));
+            settle(&network, &mut reactor);
+            let last = client.frames().pop();
+            let body = last.filter(|(first, _)| *first == 0x88).map(|(_, body)| body);
+            let got = body.map(|body| u16::from_be_bytes([body[0], body[1]]));
+            assert_eq!(got, code, "{place:?}");
+        }
+        drop(client);
+
+        safe.wire.write(&masked(TEXT, b"still here"));
+        settle(&network, &mut reactor);
+        assert_eq!(safe.next_text(), "still here", "{place:?}");
+        assert_eq!(reactor.sessions(), 1, "{place:?}");
+        assert!(reactor.stats().panics > 0, "{place:?}");
+        if place != Place::Observe {
+            assert!(reactor.service_mut().panics > 0, "{place:?}: the observer is told");
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_panicked_is_dropped_and_not_called_again() {
+    let mut world = World::new(Rc::new(|_, moment| {
+        assert!(!matches!(moment, Moment::Event(_)), "as the test wants it");
+    }));
+    let mut client = world.open();
+    client.wire.write(&masked(TEXT, b"one").repeat(10));
+    world.settle();
+    assert_eq!(client.close_code(), 1011);
+    assert!(client.wire.is_ended());
+    let log = world.log.borrow();
+    assert!(
+        matches!(log[..], [Told::Open(_), Told::Text(..), Told::Dropped, Told::Panicked]),
+        "{log:?}"
+    );
+}
+
+/// Closes wherever it is called.
+fn closing(place: Place) -> Script {
+    Rc::new(move |peer, moment| {
+        let here = match moment {
+            Moment::Open => Place::Open,
+            Moment::Event(_) => Place::Event,
+            Moment::Writable => Place::Writable,
+        };
+        if place == Place::Writable && here == Place::Open {
+            peer.send_binary(&[0; 100_000]).expect("room");
+        }
+        if here == place {
+            let reason = CloseReason::new(CloseCode::from_u16(4000), "enough");
+            let _ = peer.close(Some(reason));
+            assert!(!peer.is_open() && peer.send_text("too late").is_err());
+            peer.pause();
+            peer.resume();
+        }
+    })
+}
+
+#[test]
+fn closing_in_every_callback_is_a_clean_end() {
+    for place in [Place::Open, Place::Event, Place::Writable] {
+        let mut world = World::new(closing(place));
+        let mut client = world.open();
+        client.text("hello");
+        world.settle();
+        let (_, payload) = client.frames().pop().expect("a Close frame");
+        assert_eq!(payload, [&4000_u16.to_be_bytes()[..], b"enough"].concat(), "{place:?}");
+        client.wire.write(&close(4000));
+        world.settle();
+        assert!(client.wire.is_ended(), "{place:?}");
+        drop(client);
+        world.settle();
+        world.assert_empty();
+        let log = world.log.borrow();
+        let closed = log.iter().filter_map(|told| match told {
+            Told::Closed(outcome) => Some(outcome),
+            _ => None,
+        });
+        let outcomes: Vec<&Outcome> = closed.collect();
+        assert_eq!(outcomes.len(), 1, "close is told exactly once: {place:?}");
+        assert!(outcomes[0].clean && outcomes[0].cause == Cause::Closed, "{place:?}");
+    }
+}
+
+#[test]
+fn a_handler_may_end_another_session_that_has_events_in_the_same_batch() {
+    let mut world = World::new(echo());
+    let first = world.open();
+    let victim_key = world.last_key();
+    let second = world.open();
+    let handle = world.reactor.handle();
+    handle.close(victim_key, None).expect("room in the mailbox");
+    first.text("crossing");
+    second.text("hello");
+    world.settle();
+    first.wire.write(&close(1000));
+    world.settle();
+    assert_eq!(world.reactor.open_sessions(), 1);
+    // The key is stale now, whoever has its slot.
+    drop(first);
+    world.settle();
+    let mut third = world.open();
+    assert_eq!(world.last_key().index(), victim_key.index(), "the slot is used again");
+    handle.close(victim_key, None).expect("room in the mailbox");
+    handle
+        .send_prepared(victim_key, sockeye_protocol::Prepared::text("not for you"))
+        .expect("room in the mailbox");
+    world.settle();
+    assert_eq!(third.next(), None, "a stale command finds nothing");
+    assert_eq!(world.reactor.open_sessions(), 2);
+}

@@ -1,0 +1,243 @@
+//! Reading and writing: system calls per message, budgets, pauses, and what is kept meanwhile.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use sockeye_protocol::Event;
+use sockeye_reactor::Config;
+use sockeye_reactor::engine::Conditions;
+
+use crate::frames::{BINARY, PING, PONG, TEXT, masked};
+use crate::support::{Moment, Script, Told, echo, silent};
+use crate::world::World;
+
+/// Pauses after every message; somebody else resumes.
+fn one_at_a_time() -> Script {
+    Rc::new(|peer, moment| {
+        if let Moment::Event(Event::Text(_) | Event::Binary(_)) = moment {
+            peer.pause();
+        }
+    })
+}
+
+#[test]
+fn an_unpipelined_message_costs_one_read_and_one_write() {
+    let mut world = World::new(echo());
+    let mut client = world.open();
+    for len in [0, 1, 125, 126, 1000, 60_000] {
+        let payload = vec![b'x'; len];
+        let (receives, sends) = (world.counters.receives(), world.counters.sends());
+        client.wire.write(&masked(TEXT, &payload));
+        world.settle();
+        assert_eq!(client.next(), Some((TEXT, payload)));
+        assert_eq!(world.counters.receives() - receives, 1, "{len} bytes");
+        assert_eq!(world.counters.sends() - sends, 1, "{len} bytes");
+    }
+}
+
+#[test]
+fn thirty_two_pipelined_messages_cost_one_read_and_one_write() {
+    let mut world = World::new(echo());
+    let mut client = world.open();
+    let (receives, sends) = (world.counters.receives(), world.counters.sends());
+    client.wire.write(&masked(TEXT, b"twenty bytes of text").repeat(32));
+    world.settle();
+    assert_eq!(client.frames().len(), 32);
+    assert_eq!(world.counters.receives() - receives, 1);
+    assert_eq!(world.counters.sends() - sends, 1);
+}
+
+#[test]
+fn what_a_turn_says_to_one_peer_leaves_in_one_write() {
+    let mut world = World::new(Rc::new(|peer, moment| {
+        if let Moment::Event(Event::Text(_)) = moment {
+            for _ in 0..10 {
+                peer.send_text("again").expect("room");
+            }
+            peer.send_ping(b"and").expect("room");
+        }
+    }));
+    let mut client = world.open();
+    let sends = world.counters.sends();
+    client.text("go");
+    world.settle();
+    assert_eq!(client.frames().len(), 11);
+    assert_eq!(world.counters.sends() - sends, 1);
+}
+
+#[test]
+fn a_greedy_peer_does_not_starve_the_others() {
+    let mut world = World::configured(silent(), |config| config.turn_bytes_max = 16 * 1024);
+    let greedy = world.open();
+    let modest = world.open();
+    let message = masked(BINARY, &[7; 1000]);
+    greedy.wire.write(&message.repeat(2000));
+    modest.text("me too");
+    world.network.set_horizon(Some(world.network.now()));
+    // One turn may be spent before both are read: the modest one is in the same turn's list.
+    world.turn();
+    assert_eq!(world.texts(), ["me too"]);
+    let taken = world.count(|told| matches!(told, Told::Binary(..)));
+    assert!(taken < 2000, "the greedy one has {taken} of 2000 delivered after one turn");
+    world.settle();
+    assert_eq!(world.count(|told| matches!(told, Told::Binary(..))), 2000);
+}
+
+#[test]
+fn a_peer_that_is_alone_is_read_further_but_still_in_turns() {
+    let mut world = World::configured(silent(), |config| config.turn_bytes_max = 128 * 1024);
+    let greedy = world.open();
+    let message = masked(BINARY, &[7; 1000]);
+    greedy.wire.write(&message.repeat(2000));
+    world.network.set_horizon(Some(world.network.now()));
+    world.turn();
+    let taken = world.count(|told| matches!(told, Told::Binary(..)));
+    assert!((400..700).contains(&taken), "{taken}");
+    world.settle();
+    assert_eq!(world.count(|told| matches!(told, Told::Binary(..))), 2000);
+}
+
+#[test]
+fn a_pause_takes_effect_after_each_message_and_nothing_is_lost() {
+    const MESSAGES: usize = 40;
+    let mut world = World::new(one_at_a_time());
+    let client = world.open();
+    let mut bytes = Vec::new();
+    for number in 0..MESSAGES {
+        bytes.extend(masked(TEXT, format!("{number}").as_bytes()));
+        bytes.extend(masked(PING, b""));
+    }
+    client.wire.write(&bytes);
+    for expected in 1..=MESSAGES {
+        world.settle();
+        assert_eq!(world.texts().len(), expected, "one message for each resume");
+        let sender = world.sender();
+        sender.resume();
+    }
+    world.settle();
+    let numbers: Vec<String> = (0..MESSAGES).map(|number| number.to_string()).collect();
+    assert_eq!(world.texts(), numbers);
+}
+
+#[test]
+fn ten_thousand_messages_in_one_write_wait_for_a_slow_handler() {
+    let mut world = World::new(one_at_a_time());
+    let client = world.open();
+    client.wire.write(&masked(BINARY, b"x").repeat(10_000));
+    world.settle();
+    let sender = world.sender();
+    let before = world.log.borrow().len() - 1;
+    for expected in 1..=10_000 {
+        assert_eq!(world.log.borrow().len() - before, expected);
+        sender.resume();
+        world.network.set_horizon(Some(world.network.now()));
+        // Commands come after dispatch, so what they resume is read in the next turn.
+        world.turn();
+        world.turn();
+    }
+    assert_eq!(world.count(|told| matches!(told, Told::Binary(..))), 10_000);
+}
+
+#[test]
+fn while_paused_the_transport_holds_the_peer_back() {
+    let mut world = World::new(one_at_a_time());
+    let client = world.open();
+    let message = masked(BINARY, &[7; 1000]);
+    client.wire.write(&message.repeat(1000));
+    world.settle();
+    let reads = world.counters.receives();
+    assert!(client.wire.unread() > 800_000, "one receive buffer at most is kept here");
+    client.wire.write(&message.repeat(1000));
+    world.settle();
+    assert_eq!(world.counters.receives(), reads);
+    assert_eq!(world.count(|told| matches!(told, Told::Binary(..))), 1);
+}
+
+#[test]
+fn a_pause_within_a_large_message_goes_on_where_it_was() {
+    // The first message pauses; the second is large enough to be read straight into its buffer.
+    let mut world = World::new(one_at_a_time());
+    let client = world.open();
+    let mut bytes = masked(BINARY, b"small");
+    bytes.extend(masked(BINARY, &vec![9; 700_000]));
+    bytes.extend(masked(TEXT, b"end"));
+    client.wire.write(&bytes);
+    world.settle();
+    let sender = world.sender();
+    for _ in 0..3 {
+        sender.resume();
+        world.settle();
+    }
+    assert_eq!(world.texts(), ["end"]);
+    assert_eq!(world.count(|told| matches!(told, Told::Binary(700_000))), 1);
+}
+
+#[test]
+fn any_cut_of_reads_and_writes_gives_the_same_messages() {
+    for seed in 0..8_u8 {
+        let mut conditions = Conditions::default();
+        conditions.seed = seed.into();
+        conditions.read_bytes_max = Some(700);
+        conditions.send_bytes_max = Some(5000);
+        conditions.window_bytes = 20_000;
+        let mut world = World::with(echo(), Config::default(), conditions);
+        let mut client = world.open();
+        let lens = [0, 1, 125, 126, 5000, 70_000, 3, 65_535];
+        for len in lens {
+            client.wire.write(&masked(BINARY, &vec![seed; len]));
+        }
+        let mut frames = Vec::new();
+        for _ in 0..1000 {
+            world.settle();
+            frames.extend(client.frames());
+            if frames.len() == lens.len() {
+                break;
+            }
+        }
+        let received: Vec<usize> = frames.iter().map(|(_, payload)| payload.len()).collect();
+        assert_eq!(received, lens, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_handler_that_says_more_than_is_read_is_told_when_there_is_room_again() {
+    let sent = Rc::new(Cell::new(0));
+    let counter = sent.clone();
+    // Sends until the outbox is full, whenever it may.
+    let mut world = World::new(Rc::new(move |peer, moment| {
+        if matches!(moment, Moment::Open | Moment::Writable) {
+            while counter.get() < 5000 && peer.send_binary(&[1; 1000]).is_ok() {
+                counter.set(counter.get() + 1);
+            }
+        }
+    }));
+    let mut client = world.open();
+    assert!(sent.get() < 1500, "the outbox took {} KB", sent.get());
+    let mut received = 0;
+    for _ in 0..100 {
+        received += client.frames().len();
+        world.settle();
+    }
+    assert_eq!((sent.get(), received), (5000, 5000));
+    assert!(world.count(|told| matches!(told, Told::Writable)) >= 4);
+}
+
+#[test]
+fn a_ping_flood_from_a_peer_that_never_reads_grows_nothing() {
+    let mut world = World::new(silent());
+    let mut client = world.open();
+    client.wire.set_window(0);
+    let pings = masked(PING, &[b'p'; 125]).repeat(1000);
+    for _ in 0..20 {
+        client.wire.write(&pings);
+        world.settle();
+    }
+    let taken = world.count(|told| matches!(told, Told::Ping));
+    assert!(taken < 2100, "{taken} of 20,000 pings were taken");
+    assert!(client.wire.unread() > 2_000_000, "the rest waits in the transport");
+    client.wire.set_window(usize::MAX);
+    world.settle();
+    let pongs = client.frames();
+    assert!(pongs.iter().all(|(first, _)| *first == PONG));
+    assert_eq!(world.count(|told| matches!(told, Told::Ping)), 20_000);
+}

@@ -1,0 +1,240 @@
+//! Deadlines: stalls, pauses, keepalive, unfinished messages, closing.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sockeye_protocol::{Event, Timer};
+use sockeye_reactor::{Cause, Config, Outcome};
+
+use crate::frames::{BINARY, CLOSE, PING, PONG, TEXT, close, masked};
+use crate::support::{Moment, Script, Told, echo, silent};
+use crate::world::World;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How the only session that ended did.
+#[track_caller]
+fn outcome(world: &World) -> Outcome {
+    let closed = |told: &Told| match told {
+        Told::Closed(outcome) => Some(outcome.clone()),
+        _ => None,
+    };
+    let outcomes: Vec<Outcome> = world.log.borrow().iter().filter_map(closed).collect();
+    assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+    outcomes[0].clone()
+}
+
+fn without_keepalive(config: &mut Config) {
+    let mut connection = sockeye_protocol::Config::default();
+    connection.ping_after = None;
+    config.connection = Arc::new(connection);
+}
+
+fn pausing() -> Script {
+    Rc::new(|peer, moment| {
+        if let Moment::Event(Event::Text(_)) = moment {
+            peer.pause();
+        }
+    })
+}
+
+#[test]
+fn a_peer_that_takes_no_byte_is_cut_after_thirty_seconds() {
+    let mut world = World::new(echo());
+    let mut reading = world.open();
+    let client = world.open();
+    client.wire.set_window(100);
+    client.wire.write(&masked(BINARY, &[1; 10_000]));
+    world.pass(SECOND * 29);
+    assert_eq!(world.reactor.open_sessions(), 2);
+    reading.text("unaffected");
+    world.pass(SECOND * 2);
+    assert_eq!(outcome(&world).cause, Cause::WriteStalled);
+    assert_eq!(world.reactor.sessions(), 1);
+    assert!(client.wire.is_reset() || client.wire.readable_len() <= 100);
+    let frames = reading.frames();
+    assert!(frames.contains(&(TEXT, b"unaffected".to_vec())), "{frames:?}");
+}
+
+#[test]
+fn a_peer_that_takes_a_byte_now_and_then_is_not_stalled() {
+    let mut world = World::configured(echo(), without_keepalive);
+    let client = world.open();
+    client.wire.set_window(10);
+    client.wire.write(&masked(BINARY, &[1; 1000]));
+    for _ in 0..6 {
+        world.pass(SECOND * 20);
+        let _ = client.wire.read();
+    }
+    assert_eq!(world.reactor.open_sessions(), 1, "{:?}", world.log.borrow());
+}
+
+#[test]
+fn a_pause_of_five_minutes_is_over_and_no_live_peer_is_declared_dead_meanwhile() {
+    let mut world = World::new(pausing());
+    let mut client = world.open();
+    client.text("that is enough");
+    world.pass(SECOND * 299);
+    assert_eq!(world.reactor.open_sessions(), 1);
+    assert_eq!(client.next(), None, "keepalive rests while nobody reads");
+    world.pass(SECOND * 2);
+    assert_eq!(client.close_code(), 1008);
+    assert_eq!(outcome(&world).cause, Cause::PauseStalled);
+}
+
+#[test]
+fn keepalive_goes_on_after_a_pause() {
+    let mut world = World::new(pausing());
+    let mut client = world.open();
+    client.text("a moment");
+    world.pass(SECOND * 100);
+    world.sender().resume();
+    world.pass(SECOND * 19);
+    assert_eq!(client.next(), None);
+    world.pass(SECOND * 2);
+    assert!(matches!(client.next(), Some((PING, _))));
+}
+
+#[test]
+fn a_silent_peer_is_pinged_and_one_that_does_not_answer_is_given_up() {
+    let mut world = World::new(silent());
+    let mut alive = world.open();
+    let mut dead = world.open();
+    world.pass(SECOND * 21);
+    let Some((PING, payload)) = alive.next() else { panic!("no ping") };
+    alive.wire.write(&masked(PONG, &payload));
+    assert!(matches!(dead.next(), Some((PING, _))));
+    world.pass(SECOND * 21);
+    assert_eq!(outcome(&world).cause, Cause::TimedOut(Timer::Pong));
+    assert_eq!(world.reactor.open_sessions(), 1);
+    let polls = world.counters.polls();
+    for _ in 0..20 {
+        world.pass(SECOND * 10);
+        for (first, payload) in alive.frames() {
+            assert_eq!(first, PING);
+            alive.wire.write(&masked(PONG, &payload));
+        }
+    }
+    assert_eq!(world.reactor.open_sessions(), 1);
+    let spent = world.counters.polls() - polls;
+    assert!(spent < 400, "{spent} polls in 200 idle seconds");
+}
+
+#[test]
+fn traffic_moves_the_deadline_and_the_timer_finds_that_when_it_fires() {
+    let mut world = World::new(silent());
+    let mut client = world.open();
+    for _ in 0..10 {
+        world.pass(SECOND * 15);
+        client.text("still here");
+    }
+    world.settle();
+    assert_eq!(client.next(), None, "nobody who speaks is pinged");
+}
+
+#[test]
+fn a_message_and_its_deadline_in_one_turn_the_message_wins() {
+    let mut world = World::configured(silent(), without_keepalive);
+    let mut client = world.open();
+    let frame = masked(TEXT, b"in the last moment");
+    client.wire.write(&frame[..10]);
+    world.settle();
+    // The clock jumps beyond the deadline while the rest arrives, as if the machine had slept.
+    client.wire.write(&frame[10..]);
+    world.network.advance(SECOND * 40);
+    world.settle();
+    assert_eq!(world.texts(), ["in the last moment"]);
+    assert_eq!(client.next(), None);
+    client.wire.write(&frame[..10]);
+    world.pass(SECOND * 31);
+    assert_eq!(client.close_code(), 1008);
+    assert_eq!(outcome(&world).cause, Cause::TimedOut(Timer::Message));
+}
+
+#[test]
+fn a_close_that_is_not_answered_ends_after_five_seconds() {
+    let mut world = World::new(silent());
+    let mut client = world.open();
+    world.sender().close(None).expect("an open session");
+    world.pass(Duration::from_millis(4_900));
+    assert_eq!(client.next(), Some((CLOSE, Vec::new())));
+    assert_eq!(world.reactor.sessions(), 1);
+    world.pass(Duration::from_millis(200));
+    assert_eq!(outcome(&world).cause, Cause::TimedOut(Timer::Close));
+    world.assert_empty();
+}
+
+#[test]
+fn a_peer_that_answers_the_close_and_stays_is_left_after_the_deadline() {
+    let mut world = World::new(silent());
+    let mut client = world.open();
+    client.wire.write(&close(1000));
+    world.settle();
+    assert_eq!(client.close_code(), 1000);
+    assert!(client.wire.is_ended());
+    assert!(outcome(&world).clean);
+    assert_eq!(world.reactor.sessions(), 1, "it lingers until the peer's end");
+    world.pass(Duration::from_millis(5_100));
+    world.assert_empty();
+}
+
+#[test]
+fn a_violation_is_answered_with_a_close_frame_before_the_end() {
+    for (name, bytes, code) in [
+        ("an unmasked frame", b"\x81\x02hi".to_vec(), 1002),
+        ("text that is not UTF-8", masked(TEXT, b"\xFF"), 1007),
+        ("a message that is too long", masked(BINARY, &[0; 2_000_000])[..1000].to_vec(), 1009),
+    ] {
+        let mut world = World::new(silent());
+        let mut client = world.open();
+        client.wire.write(&bytes);
+        world.settle();
+        assert_eq!(client.close_code(), code, "{name}");
+        assert!(matches!(outcome(&world).cause, Cause::Protocol(_)), "{name}");
+        assert!(client.wire.is_ended() && !client.wire.is_reset(), "{name}");
+        client.wire.shutdown_write();
+        world.settle();
+        world.assert_empty();
+    }
+}
+
+#[test]
+fn the_end_of_the_transport_without_a_close_is_abnormal() {
+    let mut world = World::new(silent());
+    let client = world.open();
+    client.text("last words");
+    client.wire.shutdown_write();
+    world.settle();
+    assert_eq!(world.texts(), ["last words"]);
+    let ended = outcome(&world);
+    assert_eq!((ended.code.as_u16(), ended.cause), (1006, Cause::Eof));
+    world.assert_empty();
+}
+
+#[test]
+fn a_reset_ends_the_session_at_once() {
+    let mut world = World::new(silent());
+    let client = world.open();
+    client.wire.write(&masked(TEXT, b"cut")[..4]);
+    world.settle();
+    client.wire.reset();
+    world.settle();
+    assert!(matches!(outcome(&world).cause, Cause::Transport(_)));
+    world.assert_empty();
+}
+
+#[test]
+fn what_arrived_whole_is_delivered_though_writing_failed() {
+    // The peer resets while an answer is on its way and two messages lie in the transport.
+    let mut world = World::new(echo());
+    let client = world.open();
+    client.text("one");
+    client.text("two");
+    world.network.set_horizon(Some(world.network.now()));
+    world.turn();
+    client.wire.shutdown_write();
+    world.settle();
+    assert_eq!(world.texts(), ["one", "two"]);
+    world.assert_empty();
+}
