@@ -170,19 +170,7 @@ impl Stream {
 
     /// One write of what waits, as far as one call takes it.
     pub(super) fn send(&mut self, outbox: &mut Outbox) -> io::Result<Sent> {
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        let filled = outbox.io_slices(&mut slices);
-        let slices = &slices[..filled];
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        if offered == 0 {
-            return Ok(Sent { bytes: 0, blocked: false });
-        }
-        let written = retry_interrupted(|| match (&mut self.socket, slices) {
-            (Socket::Tcp(stream), [slice]) => stream.write(slice),
-            (Socket::Tcp(stream), slices) => stream.write_vectored(slices),
-            (Socket::Unix(stream), [slice]) => stream.write(slice),
-            (Socket::Unix(stream), slices) => stream.write_vectored(slices),
-        });
+        let (offered, written) = self.offer(outbox);
         let written = match written {
             Ok(written) => written,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
@@ -192,6 +180,33 @@ impl Stream {
         outbox.advance(written);
         self.blocked = written < offered;
         Ok(Sent { bytes: written, blocked: self.blocked })
+    }
+
+    /// Returns how many bytes the system was offered, and how many it took.
+    fn offer(&mut self, outbox: &Outbox) -> (usize, io::Result<usize>) {
+        let mut chunks = outbox.chunks();
+        let Some(first) = chunks.next() else { return (0, Ok(0)) };
+        if chunks.next().is_none() {
+            return (first.len(), self.write(first));
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let filled = outbox.io_slices(&mut slices);
+        let slices = &slices[..filled];
+        (slices.iter().map(|slice| slice.len()).sum(), self.write_vectored(slices))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        retry_interrupted(|| match &mut self.socket {
+            Socket::Tcp(stream) => stream.write(bytes),
+            Socket::Unix(stream) => stream.write(bytes),
+        })
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        retry_interrupted(|| match &mut self.socket {
+            Socket::Tcp(stream) => stream.write_vectored(slices),
+            Socket::Unix(stream) => stream.write_vectored(slices),
+        })
     }
 
     pub(super) fn shutdown_write(&self) {

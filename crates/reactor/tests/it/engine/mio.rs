@@ -3,9 +3,12 @@
 use std::fs;
 use std::io;
 use std::net::TcpStream;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use sockeye_reactor::engine::{Address, Completion, Counting, Engine, Input, Mio, Remote};
 
 use super::world::{Peer, Pump, TcpWorld, World, socket_path};
@@ -149,4 +152,67 @@ fn other_kinds_of_address_are_unsupported() {
     let unsupported = io::ErrorKind::Unsupported;
     assert!(engine.listen(&address).is_err_and(|error| error.kind() == unsupported));
     assert!(engine.connect(&address).is_err_and(|error| error.kind() == unsupported));
+}
+
+/// A flood of connections when descriptors run out. The limit holds for a whole process, so
+/// the test runs this binary again, for [`out_of_descriptors`] alone.
+#[test]
+fn connections_are_refused_when_descriptors_run_out() {
+    let child = Command::new(std::env::current_exe().expect("this binary"))
+        .args(["--exact", "engine::mio::out_of_descriptors", "--nocapture", "--test-threads=1"])
+        .env(IN_CHILD, "1")
+        .output()
+        .expect("the child runs");
+    let output = String::from_utf8_lossy(&child.stderr);
+    assert!(child.status.success(), "{output}");
+    assert!(output.contains(DONE), "the child did not get to the end: {output}");
+}
+
+const IN_CHILD: &str = "SOCKEYE_TEST_OUT_OF_DESCRIPTORS";
+const DONE: &str = "out of descriptors, and in again";
+
+/// Does nothing unless it has a process of its own.
+#[test]
+fn out_of_descriptors() {
+    if std::env::var_os(IN_CHILD).is_none() {
+        return;
+    }
+    let mut world = TcpWorld::new();
+    let (listener, address, mut pump) = world.listening();
+    let mut peers: Vec<_> = (0..20).map(|_| world.call(&address)).collect();
+    pump.wait(Completion::Acceptable(listener));
+    let mut limit = getrlimit(Resource::Nofile);
+    let next = fs::File::open("/dev/null").expect("a descriptor").as_raw_fd();
+    limit.current = Some(u64::try_from(next).expect("a descriptor") + 5);
+    setrlimit(Resource::Nofile, limit).expect("a lower limit");
+
+    let mut accepted = Vec::new();
+    let error = loop {
+        match pump.engine.accept(listener) {
+            Ok(Some((carrier, _))) => accepted.push(carrier),
+            Ok(None) => panic!("the limit does not hold"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::MFILE.raw_os_error()));
+    assert_eq!(accepted.len(), 5);
+    for _ in 0..10 {
+        assert!(pump.engine.refuse(listener).expect("the spare descriptor serves again and again"));
+    }
+    for peer in &mut peers[5..15] {
+        assert_eq!(peer.read_to_end(&mut pump), b"");
+    }
+
+    // Descriptors are free again, but nothing tells: only asking finds the backlog.
+    accepted.drain(..).for_each(|carrier| pump.engine.close(carrier));
+    assert!(!pump.is_told(Completion::Acceptable(listener)));
+    for peer in &mut peers[15..] {
+        let carrier = pump.accept(listener);
+        pump.send(carrier, b"hello");
+        assert_eq!(peer.read_len(&mut pump, 5), b"hello");
+    }
+    // The system asks for a descriptor before it looks for a connection.
+    assert!(pump.engine.accept(listener).is_err());
+    assert!(!pump.engine.refuse(listener).expect("refuse"));
+    eprintln!("{DONE}");
 }
