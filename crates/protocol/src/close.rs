@@ -145,8 +145,8 @@ pub enum Initiator {
 #[non_exhaustive]
 pub struct Closed {
     /// The code of the peer's Close frame, [`CloseCode::NO_STATUS`] if it had none,
-    /// [`CloseCode::ABNORMAL`] if no Close frame came; the code that was sent if this endpoint
-    /// failed the connection.
+    /// [`CloseCode::ABNORMAL`] if no Close frame came; the code with which this endpoint failed the
+    /// connection if it did, which the peer was told unless our Close frame had been sent before.
     pub code: CloseCode,
     /// The reason in the peer's Close frame, or empty.
     pub reason: Box<str>,

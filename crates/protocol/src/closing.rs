@@ -30,7 +30,8 @@ pub enum Transport {
     /// Shut down writing, and go on reading into [`receive`](crate::Connection::receive), which
     /// discards it, until this becomes `Close`.
     Linger,
-    /// Close it.
+    /// Close it as soon as the outbox is empty or a write would block: what the transport does not
+    /// take at once need not be waited for any more.
     Close,
 }
 

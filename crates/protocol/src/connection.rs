@@ -140,12 +140,16 @@ impl Connection {
     ///
     /// # Panics
     ///
-    /// If more bytes are reported than the buffer had room for.
+    /// If more bytes are reported than the buffer had room for, or if there was no buffer.
     pub fn received(
         &mut self,
         bytes: usize,
         output: &mut Output<'_>,
     ) -> Result<Option<Event<'static>>, ProtocolError> {
+        if !self.closing.is_receiving() {
+            self.closing.discard(bytes);
+            return Ok(None);
+        }
         let event = self.reader.received(bytes);
         self.handle(event, output)
     }
@@ -166,28 +170,35 @@ impl Connection {
         output: &mut Output<'_>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
         let now = output.now;
-        let heard_before = self.keepalive.heard();
-        self.keepalive.hear(now);
+        // Parts of control frames are no sign of life yet: a pong may turn out to be an old one.
+        let is_alive = match &event {
+            Ok(Some(Event::Pong(payload))) => self.keepalive.pong(payload, now),
+            Ok(event) => event.is_some(),
+            Err(_) => false,
+        };
+        if self.reader.take_data_came() || is_alive {
+            self.keepalive.hear(now);
+        }
         if self.pending_pong.is_some() {
             self.outbox_drained(output);
         }
-        if matches!(event, Ok(Some(Event::Text(_) | Event::Binary(_)))) || self.reader.is_idle() {
-            self.message_deadline = None;
-        }
+        self.watch_message(now);
         match &event {
-            Ok(Some(Event::Text(_) | Event::Binary(_))) => {}
             Ok(Some(Event::Ping(payload))) => self.answer_ping(payload, output),
-            Ok(Some(Event::Pong(payload))) => self.keepalive.pong(payload, now, heard_before),
             Ok(Some(Event::Close(reason))) => self.receive_close(reason.as_ref(), output),
-            Ok(None) => self.watch_message(now),
+            Ok(_) => {}
             Err(error) => self.fail(error.close_code(), output),
         }
         event
     }
 
-    /// Sets the deadline of a message that has begun, now that all input was taken.
+    /// Sets the deadline of what has begun and lifts that of what has ended. After every event: the
+    /// control frame that ends the input may stand inside of a message.
+    #[inline]
     fn watch_message(&mut self, now: Instant) {
-        if self.message_deadline.is_none() && !self.reader.is_idle() {
+        if self.reader.is_idle() {
+            self.message_deadline = None;
+        } else if self.message_deadline.is_none() {
             self.message_deadline = self.config.message_within.map(|within| now + within);
         }
     }
@@ -195,7 +206,7 @@ impl Connection {
     /// Section 5.5.2: a ping is answered unless a Close was received. Section 5.5.3: of several
     /// unanswered pings only the newest needs an answer, which bounds what a flood can cost.
     fn answer_ping(&mut self, payload: &[u8], output: &mut Output<'_>) {
-        if output.outbox.len() < self.config.outbox_high_mark {
+        if output.outbox.len() <= self.config.outbox_high_mark {
             self.write(Opcode::Pong, payload, output);
         } else {
             self.pending_pong = Some(payload.into());
@@ -228,7 +239,15 @@ impl Connection {
             State::Open => self.keepalive.deadline(&self.config),
             _ => None,
         };
-        [keepalive, self.message_deadline, self.close_deadline].into_iter().flatten().min()
+        [keepalive, self.running_message_deadline(), self.close_deadline]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The deadline of the message in progress, unless it is held up by our own reading.
+    fn running_message_deadline(&self) -> Option<Instant> {
+        if self.keepalive.is_suspended() { None } else { self.message_deadline }
     }
 
     /// Does what is due at `output.now`: sends a ping, or ends a connection whose peer was too
@@ -247,7 +266,7 @@ impl Connection {
             self.forget();
             return if unanswered { Err(TimedOut { timer: Timer::Close }) } else { Ok(()) };
         }
-        if is_due(self.message_deadline) {
+        if is_due(self.running_message_deadline()) {
             self.fail(CloseCode::POLICY, output);
             return Err(TimedOut { timer: Timer::Message });
         }
@@ -270,14 +289,20 @@ impl Connection {
         }
     }
 
-    /// Stops the keepalive while the driver does not read: silence then proves nothing.
-    pub fn suspend_keepalive(&mut self) {
-        self.keepalive.suspend();
+    /// Stops the keepalive, and the time of a message in progress, while the driver does not read:
+    /// silence then proves nothing. The closing handshake's time goes on.
+    pub fn suspend_keepalive(&mut self, now: Instant) {
+        self.keepalive.suspend(now);
     }
 
-    /// Starts the keepalive again, as if something had been heard at `now`.
+    /// Starts the keepalive again, as if something had been heard at `now`; a message in progress
+    /// has the time left that it had when the driver stopped reading.
     pub fn resume_keepalive(&mut self, now: Instant) {
-        self.keepalive.resume(now);
+        if let Some(suspended) = self.keepalive.resume(now)
+            && let Some(deadline) = &mut self.message_deadline
+        {
+            *deadline += suspended;
+        }
     }
 
     /// Gives back what only an open connection needs.
@@ -286,7 +311,6 @@ impl Connection {
         self.pending_pong = None;
         self.message_deadline = None;
         self.close_deadline = None;
-        self.keepalive.suspend();
     }
 }
 

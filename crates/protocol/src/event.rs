@@ -18,7 +18,9 @@ pub enum Event<'b> {
     Text(Text<'b>),
     /// A whole binary message (section 5.6).
     Binary(Payload<'b>),
-    /// A ping (section 5.5.2); its pong is in the outbox already.
+    /// A ping (section 5.5.2). Its pong is in the outbox already, unless that is above
+    /// [`Config::outbox_high_mark`](crate::Config::outbox_high_mark), where the newest ping waits for
+    /// [`outbox_drained`](crate::Connection::outbox_drained).
     Ping(Payload<'b>),
     /// A pong (section 5.5.3), asked for or not.
     Pong(Payload<'b>),

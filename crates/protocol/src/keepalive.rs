@@ -22,8 +22,8 @@ enum State {
     Listening,
     /// A ping was sent at this time and its pong has not come.
     Waiting(Instant),
-    /// Nothing is being read, so silence proves nothing; or nothing more is expected.
-    Suspended,
+    /// Nothing has been read since this time, so silence proves nothing.
+    Suspended(Instant),
 }
 
 /// What is due.
@@ -40,28 +40,24 @@ impl Keepalive {
         Self { heard: now, state: State::Listening, pings: 0, round_trip_micros: u32::MAX }
     }
 
-    /// Bytes came, which is a sign of life.
+    /// A sign of life came.
     pub(crate) const fn hear(&mut self, now: Instant) {
         self.heard = now;
     }
 
-    /// A pong came. Only the answer to the last ping ends the waiting for it; any other is no
-    /// more a sign of life than `heard_before` says, so that old answers cannot stand for new ones.
-    pub(crate) fn pong(&mut self, payload: &[u8], now: Instant, heard_before: Instant) {
+    /// A pong came; returns whether it is a sign of life. While an answer is awaited only that is,
+    /// so that old answers cannot stand for new ones.
+    pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) -> bool {
         let State::Waiting(sent) = self.state else {
-            return;
+            return true;
         };
-        if payload == self.payload() {
-            let micros = now.saturating_duration_since(sent).as_micros();
-            self.round_trip_micros = u32::try_from(micros).unwrap_or(u32::MAX - 1);
-            self.state = State::Listening;
-        } else {
-            self.heard = heard_before;
+        if payload != self.payload() {
+            return false;
         }
-    }
-
-    pub(crate) const fn heard(&self) -> Instant {
-        self.heard
+        let micros = now.saturating_duration_since(sent).as_micros();
+        self.round_trip_micros = u32::try_from(micros).unwrap_or(u32::MAX - 1);
+        self.state = State::Listening;
+        true
     }
 
     /// The payload of the last ping: eight bytes, so that chance answers do not fit.
@@ -75,7 +71,7 @@ impl Keepalive {
         match self.state {
             State::Listening => Some(self.heard + ping_after),
             State::Waiting(sent) => Some(self.heard.max(sent) + config.pong_within),
-            State::Suspended => None,
+            State::Suspended(_) => None,
         }
     }
 
@@ -87,7 +83,7 @@ impl Keepalive {
         match self.state {
             State::Listening => Some(Due::Ping),
             State::Waiting(_) => Some(Due::Pong),
-            State::Suspended => None,
+            State::Suspended(_) => None,
         }
     }
 
@@ -98,16 +94,25 @@ impl Keepalive {
         self.payload()
     }
 
-    pub(crate) const fn suspend(&mut self) {
-        self.state = State::Suspended;
+    /// Forgets an awaited answer: it may come while nothing is read.
+    pub(crate) const fn suspend(&mut self, now: Instant) {
+        if !self.is_suspended() {
+            self.state = State::Suspended(now);
+        }
     }
 
-    /// Goes on as if something had just been heard.
-    pub(crate) fn resume(&mut self, now: Instant) {
-        if self.state == State::Suspended {
-            self.heard = now;
-            self.state = State::Listening;
-        }
+    pub(crate) const fn is_suspended(&self) -> bool {
+        matches!(self.state, State::Suspended(_))
+    }
+
+    /// Goes on as if something had just been heard; returns how long nothing was read.
+    pub(crate) fn resume(&mut self, now: Instant) -> Option<Duration> {
+        let State::Suspended(since) = self.state else {
+            return None;
+        };
+        self.heard = now;
+        self.state = State::Listening;
+        Some(now.saturating_duration_since(since))
     }
 
     pub(crate) fn round_trip(&self) -> Option<Duration> {

@@ -142,6 +142,9 @@ impl Outbox {
 
     /// Appends a copy of `bytes`.
     pub fn append(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         self.append_with(bytes.len(), |tail| tail.extend_from_slice(bytes));
     }
 
@@ -163,7 +166,7 @@ impl Outbox {
     }
 
     /// Appends what `write` puts behind the end of the vector that it gets, which has room for
-    /// `additional` bytes. `write` must only append.
+    /// `additional` bytes, at least one. `write` must append at least one byte, and only append.
     pub(crate) fn append_with(&mut self, additional: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let tail = self.tail(additional);
         let before = tail.len();
@@ -330,6 +333,19 @@ mod tests {
         outbox.append_shared(Bytes::from_static(b"fg"));
         outbox.append(b"h");
         assert_eq!(content(&outbox), b"fgh");
+    }
+
+    #[test]
+    fn appending_nothing_makes_no_segment() {
+        let mut outbox = Outbox::new();
+        outbox.append(b"");
+        outbox.append_shared(Bytes::new());
+        assert!(outbox.is_empty() && outbox.pop().is_none());
+        outbox.append_shared(Bytes::from_static(b"ab"));
+        outbox.append(b"");
+        outbox.append_shared(Bytes::new());
+        assert_eq!(content(&outbox), b"ab");
+        assert!(outbox.rest.is_none());
     }
 
     #[test]

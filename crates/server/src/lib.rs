@@ -83,3 +83,8 @@ pub use sockeye_reactor::engine::{Address, Remote};
 pub use sockeye_reactor::{
     Cause, Config as LoopConfig, DrainPlan, DrainReport, Handler, Key, Outcome, Peer, Policy,
 };
+
+/// The README's code is tested with this crate's documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -12,7 +12,8 @@ use crate::message::{self, Prepared};
 use crate::outbox::Outbox;
 use crate::role::Role;
 
-/// What the caller may put into the outbox for pings beyond [`Config::outbox_bytes_max`](crate::Config), in bytes.
+/// How many bytes the caller's pings and pongs may take in the outbox beyond
+/// [`Config::outbox_bytes_max`](crate::Config), so that messages before them do not refuse them.
 const CONTROL_RESERVE: usize = 4 * 1024;
 
 /// Sending: what the caller wants.
@@ -140,13 +141,16 @@ impl Connection {
     /// Fails the connection for a reason of the caller's own (section 7.1.7), such as a panic in
     /// its code (1011) or a policy (1008): sends a Close frame unless one was sent, and discards
     /// what comes. Does nothing if the connection has ended or failed already.
+    ///
+    /// A code that this endpoint must not send goes to [`closed`](Self::closed) only; the Close
+    /// frame is empty then.
     pub fn fail(&mut self, code: CloseCode, output: &mut Output<'_>) {
         if !self.closing.is_receiving() {
             return;
         }
         if self.is_open() {
             let body = code.as_u16().to_be_bytes();
-            let body = if code.is_legal_on_wire() { &body[..] } else { &[] };
+            let body = if code.is_sendable_by(self.role) { &body[..] } else { &[] };
             self.write(Opcode::Close, body, output);
         }
         self.closing.fail(code);
@@ -157,7 +161,7 @@ impl Connection {
     /// Answers the newest ping that was not answered while the outbox was above its mark. Call it
     /// when the outbox has fallen below; [`receive`](Self::receive) does it as well.
     pub fn outbox_drained(&mut self, output: &mut Output<'_>) {
-        if output.outbox.len() < self.config.outbox_high_mark
+        if output.outbox.len() <= self.config.outbox_high_mark
             && let Some(payload) = self.pending_pong.take()
             && self.closing.is_receiving()
         {
@@ -198,13 +202,8 @@ impl Connection {
         if payload.len() > CONTROL_BYTES_MAX {
             return Err(SendError::ControlTooLong);
         }
-        if !self.is_open() {
-            return Err(SendError::NotOpen);
-        }
         let limit = self.config.outbox_bytes_max.saturating_add(CONTROL_RESERVE);
-        if !output.outbox.is_empty() && output.outbox.len() + payload.len() > limit {
-            return Err(SendError::Full);
-        }
+        self.check_room_below(limit, payload.len(), output.outbox)?;
         self.write(opcode, payload, output);
         Ok(())
     }
@@ -212,6 +211,16 @@ impl Connection {
     /// An empty outbox takes one message of any size; otherwise the message counts.
     #[inline]
     fn check_room(&self, payload_len: usize, outbox: &Outbox) -> Result<(), SendError> {
+        self.check_room_below(self.config.outbox_bytes_max, payload_len, outbox)
+    }
+
+    #[inline]
+    fn check_room_below(
+        &self,
+        limit: usize,
+        payload_len: usize,
+        outbox: &Outbox,
+    ) -> Result<(), SendError> {
         if !self.is_open() {
             return Err(SendError::NotOpen);
         }
@@ -219,7 +228,7 @@ impl Connection {
             return Ok(());
         }
         let framed_len = message::framed_len(payload_len, self.role == Role::Client);
-        if outbox.len().saturating_add(framed_len) > self.config.outbox_bytes_max {
+        if outbox.len().saturating_add(framed_len) > limit {
             return Err(SendError::Full);
         }
         Ok(())

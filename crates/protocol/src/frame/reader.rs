@@ -6,6 +6,9 @@ use crate::config::Config;
 use crate::error::{ProtocolError, Violation};
 use crate::role::Role;
 
+/// What `spilled` says after a failure: more than any header has.
+const FAILED: u8 = u8::MAX;
+
 /// Takes bytes as they come and gives the payloads of frames, unmasked in place, piece by piece.
 ///
 /// It checks every rule of RFC 6455, sections 5.1 to 5.5, that concerns headers, the order of the
@@ -32,6 +35,7 @@ pub struct FrameReader {
     role: Role,
     /// The bytes of a header that is not whole yet.
     spill: [u8; FrameHeader::BYTES_MAX],
+    /// How many they are, or [`FAILED`].
     spilled: u8,
     /// The frame whose payload is being read; `mask` is the key of its first byte.
     frame: Option<FrameHeader>,
@@ -109,7 +113,8 @@ impl FrameReader {
     ///
     /// # Errors
     ///
-    /// When the peer broke a rule or a limit. The reader must not be used any more.
+    /// When the peer broke a rule or a limit, at the first byte that does so. From then on the
+    /// reader takes and discards everything, and gives `None`.
     pub fn next<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -160,6 +165,13 @@ impl FrameReader {
         self.frame.map(|header| (header, self.remaining))
     }
 
+    /// The most bytes that can still come of the message that the frame with this `header` belongs
+    /// to, which must be the one whose payload was read last.
+    pub(crate) fn message_bytes_to_come(&self, header: &FrameHeader) -> u64 {
+        let behind_frame = if header.fin { 0 } else { self.bytes_left };
+        self.remaining.saturating_add(behind_frame)
+    }
+
     /// Whether the stream stands between two messages.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -171,7 +183,9 @@ impl FrameReader {
         ProtocolError { violation, frame_offset: self.frame_offset }
     }
 
-    const fn header_error(&self, violation: Violation) -> ProtocolError {
+    /// An error in the header that comes next; the reader has failed.
+    const fn header_error(&mut self, violation: Violation) -> ProtocolError {
+        self.spilled = FAILED;
         ProtocolError { violation, frame_offset: self.next_offset }
     }
 
@@ -194,7 +208,9 @@ impl FrameReader {
         }
         while !input.is_empty() {
             let Some(slot) = self.spill.get_mut(usize::from(self.spilled)) else {
-                unreachable!("no header is longer than the spill");
+                // No header is longer than the spill, so this is what a failed reader says.
+                core::mem::take(input);
+                break;
             };
             *slot = take(input, 1)[0];
             self.spilled += 1;

@@ -3,17 +3,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 /// The fields that the handshake writes itself, or that decide where a message ends.
-const RESERVED: [&str; 9] = [
-    "connection",
-    "content-length",
-    "sec-websocket-accept",
-    "sec-websocket-extensions",
-    "sec-websocket-key",
-    "sec-websocket-protocol",
-    "sec-websocket-version",
-    "transfer-encoding",
-    "upgrade",
-];
+const RESERVED: [&str; 4] = ["connection", "content-length", "transfer-encoding", "upgrade"];
+/// All fields that begin so belong to the handshake, those that are yet to be defined as well.
+const RESERVED_PREFIX: &str = "sec-websocket-";
 
 /// One header line that is to be sent: it holds neither a line end nor any other control byte, so
 /// that no text from elsewhere can end the line and begin another.
@@ -40,7 +32,10 @@ impl Header {
         if !is_token(name.as_bytes()) {
             return Err(InvalidHeader::Name);
         }
-        if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+        let prefix = name.get(..RESERVED_PREFIX.len()).unwrap_or_default();
+        if prefix.eq_ignore_ascii_case(RESERVED_PREFIX)
+            || RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
+        {
             return Err(InvalidHeader::Reserved);
         }
         if !value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {

@@ -27,6 +27,8 @@ pub(crate) struct MessageReader {
     partial: Option<Box<Partial>>,
     /// The control frame that is not whole yet.
     control: Option<Box<ControlBody>>,
+    /// Whether a piece of a data frame has come since that was last asked.
+    data_came: bool,
 }
 
 /// The message that is not whole yet.
@@ -38,7 +40,12 @@ enum Partial {
 
 impl MessageReader {
     pub(crate) fn new(role: Role, config: &Config) -> Self {
-        Self { frames: FrameReader::new(role, config), partial: None, control: None }
+        Self {
+            frames: FrameReader::new(role, config),
+            partial: None,
+            control: None,
+            data_came: false,
+        }
     }
 
     /// Takes bytes from `input` and returns the next message or control frame, or `None` when all
@@ -67,6 +74,12 @@ impl MessageReader {
         self.frames.is_idle()
     }
 
+    /// Whether a piece of a data frame has come since the last call.
+    #[inline]
+    pub(crate) const fn take_data_came(&mut self) -> bool {
+        core::mem::replace(&mut self.data_came, false)
+    }
+
     /// Forgets the message in progress and gives its memory back.
     pub(crate) fn discard(&mut self) {
         self.partial = None;
@@ -93,19 +106,15 @@ impl MessageReader {
     }
 
     fn data<'b>(&mut self, mut chunk: RawChunk<'b>) -> Result<Option<Event<'b>>, Violation> {
+        self.data_came = true;
         let header = chunk.header;
         if chunk.starts_frame && chunk.ends_frame && header.fin && self.partial.is_none() {
             chunk.unmask();
             return whole(header.opcode, chunk.payload).map(Some);
         }
-        let lacking = if chunk.ends_frame {
-            0
-        } else {
-            // The reader is still in this frame, so it knows how much of it is to come.
-            self.frames.current().map_or(0, |(_, remaining)| remaining)
-        };
+        let to_come = self.frames.message_bytes_to_come(&chunk.header);
         let partial = self.partial.get_or_insert_with(|| Box::new(Partial::new(header.opcode)));
-        partial.append(&chunk, lacking)?;
+        partial.append(&chunk, to_come)?;
         if chunk.ends_frame && header.fin { self.finish() } else { Ok(None) }
     }
 
@@ -124,9 +133,10 @@ impl MessageReader {
         if header.opcode.is_control() || remaining < DIRECT_BYTES_MIN {
             return None;
         }
+        let to_come = self.frames.message_bytes_to_come(&header);
         let buffer = self.partial.as_mut()?.expose();
         if buffer.capacity() == buffer.len() {
-            grow(buffer, 1, header.fin, remaining);
+            grow(buffer, 1, to_come);
         }
         let room = (buffer.capacity() - buffer.len()) as u64;
         (room <= remaining).then_some(buffer)
@@ -153,6 +163,7 @@ impl MessageReader {
         let start = buffer.len() - bytes;
         let mut chunk = self.frames.pass(header, &mut buffer[start..]);
         chunk.unmask();
+        self.data_came = true;
         let ends_frame = chunk.ends_frame;
         let checked = match &mut **partial {
             Partial::Text(text) => text.check_tail().map_err(|_| Violation::TextNotUtf8),
@@ -185,11 +196,11 @@ impl Partial {
         }
     }
 
-    /// Appends the chunk's payload; `lacking` bytes of its frame are still to come.
-    fn append(&mut self, chunk: &RawChunk<'_>, lacking: u64) -> Result<(), Violation> {
+    /// Appends the chunk's payload; at most `to_come` bytes of the message follow it.
+    fn append(&mut self, chunk: &RawChunk<'_>, to_come: u64) -> Result<(), Violation> {
         let payload = &*chunk.payload;
         let append = |buffer: &mut Vec<u8>| {
-            grow(buffer, payload.len(), chunk.header.fin, payload.len() as u64 + lacking);
+            grow(buffer, payload.len(), to_come.saturating_add(payload.len() as u64));
             match chunk.header.mask {
                 Some(_) => frame::append_masked(chunk.key, payload, buffer),
                 None => buffer.extend_from_slice(payload),
@@ -224,17 +235,15 @@ impl Partial {
 }
 
 /// Makes room for `additional` bytes. It doubles, so that copying stays linear, and never makes
-/// room for more than twice what has come; where the message ends with this frame, of which
-/// `in_frame` bytes are to be appended, never for more than that.
-fn grow(buffer: &mut Vec<u8>, additional: usize, ends_message: bool, in_frame: u64) {
+/// room for more than twice what has come, nor for more than the `appended_max` bytes that can
+/// still be appended at all.
+fn grow(buffer: &mut Vec<u8>, additional: usize, appended_max: u64) {
     let needed = buffer.len() + additional;
     if needed <= buffer.capacity() {
         return;
     }
-    let mut room = needed.saturating_mul(2);
-    if ends_message {
-        let whole = usize::try_from(in_frame).unwrap_or(usize::MAX).saturating_add(buffer.len());
-        room = room.min(whole.max(needed));
-    }
-    buffer.reserve_exact(room - buffer.len());
+    // No vector is longer than `isize::MAX`, which a machine of 32 bits can come near to.
+    let longest = usize::try_from(appended_max).unwrap_or(usize::MAX).saturating_add(buffer.len());
+    let room = needed.saturating_mul(2).min(longest).min(isize::MAX.unsigned_abs());
+    buffer.reserve_exact(room.max(needed) - buffer.len());
 }

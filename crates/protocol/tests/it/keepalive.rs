@@ -65,6 +65,30 @@ fn ctl_11_an_old_pong_does_not_answer_a_new_ping() {
     assert_eq!(endpoint.connection.poll_timeout(), Some(endpoint.now + 20 * SECOND));
 }
 
+/// Cut anywhere, an old pong is no sign of life, and what stands beside it is one.
+#[test]
+fn ctl_11_frm_24_the_deadline_of_a_pong_does_not_depend_on_the_cut() {
+    for role in [Role::Server, Role::Client] {
+        let old = frame(role, 0x8A, b"an old answer");
+        let beside = [frame(role, 0x02, b"data"), old.clone()].concat();
+        for (bytes, is_alive) in [(old, false), (beside, true)] {
+            for cut in 0..=bytes.len() {
+                let mut config = Config::default();
+                config.message_within = None;
+                let mut endpoint = Endpoint::new(role, config);
+                ping(&mut endpoint);
+                let sent = endpoint.now;
+                endpoint.now += SECOND;
+                endpoint.feed(&bytes[..cut]).expect("legal");
+                endpoint.feed(&bytes[cut..]).expect("legal");
+                let heard = if is_alive { endpoint.now } else { sent };
+                let due = endpoint.connection.poll_timeout();
+                assert_eq!(due, Some(heard + 20 * SECOND), "{role:?}, cut at {cut}");
+            }
+        }
+    }
+}
+
 #[test]
 fn traffic_is_a_sign_of_life() {
     let mut endpoint = Endpoint::new(Role::Server, Config::default());
@@ -114,6 +138,54 @@ fn frg_15_ctl_12_an_unfinished_message_has_a_deadline_that_pings_do_not_move() {
     }
 }
 
+/// A peer that ends all that it sends with a control frame does not escape the deadline.
+#[test]
+fn frg_15_ctl_12_a_control_frame_at_the_end_of_the_input_hides_no_message() {
+    for role in [Role::Server, Role::Client] {
+        for control in [0x89, 0x8A] {
+            let mut endpoint = Endpoint::new(role, Config::default());
+            let piece = |first| [frame(role, first, b"x"), frame(role, control, b"y")].concat();
+            endpoint.feed(&piece(0x01)).expect("legal");
+            for _ in 0..29 {
+                endpoint.now += SECOND;
+                endpoint.feed(&piece(0x00)).expect("legal");
+                endpoint.take_sent();
+            }
+            assert_eq!(expire(&mut endpoint).map_err(|error| error.timer), Err(Timer::Message));
+            assert_eq!(endpoint.now, Instant::ZERO + 30 * SECOND);
+        }
+    }
+}
+
+/// The time in which the driver does not read is not the peer's.
+#[test]
+fn frg_15_the_deadline_of_a_message_rests_while_nothing_is_read() {
+    let mut endpoint = Endpoint::new(Role::Server, Config::default());
+    endpoint.feed(&frame(Role::Server, 0x01, b"begun")).expect("legal");
+    endpoint.now += 5 * SECOND;
+    endpoint.connection.suspend_keepalive(endpoint.now);
+    endpoint.now += 5 * SECOND;
+    endpoint.connection.suspend_keepalive(endpoint.now);
+    assert_eq!(endpoint.connection.poll_timeout(), None);
+    endpoint.now += 1000 * SECOND;
+    assert_eq!(endpoint.with(|connection, output| connection.handle_timeout(output)), Ok(()));
+    endpoint.connection.resume_keepalive(endpoint.now);
+    endpoint.connection.resume_keepalive(endpoint.now + SECOND);
+    let resumed = endpoint.now;
+    ping(&mut endpoint);
+    assert_eq!(expire(&mut endpoint).map_err(|error| error.timer), Err(Timer::Message));
+    assert_eq!(endpoint.now, resumed + 25 * SECOND, "what was left of 30 s");
+}
+
+/// The closing handshake has its time even if nothing is read.
+#[test]
+fn cls_38_the_deadline_of_the_close_does_not_rest() {
+    let mut endpoint = Endpoint::new(Role::Server, Config::default());
+    endpoint.connection.suspend_keepalive(endpoint.now);
+    endpoint.with(|connection, output| connection.close(None, output)).expect("open");
+    assert_eq!(expire(&mut endpoint).map_err(|error| error.timer), Err(Timer::Close));
+}
+
 #[test]
 fn a_finished_message_has_no_deadline() {
     let mut endpoint = Endpoint::new(Role::Server, Config::default());
@@ -128,7 +200,7 @@ fn a_finished_message_has_no_deadline() {
 #[test]
 fn while_nothing_is_read_silence_proves_nothing() {
     let mut endpoint = Endpoint::new(Role::Server, Config::default());
-    endpoint.connection.suspend_keepalive();
+    endpoint.connection.suspend_keepalive(endpoint.now);
     assert_eq!(endpoint.connection.poll_timeout(), None);
     endpoint.now += 1000 * SECOND;
     endpoint.connection.resume_keepalive(endpoint.now);

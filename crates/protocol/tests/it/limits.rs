@@ -2,7 +2,7 @@
 
 use sockeye_protocol::{Config, Outbox, Prepared, Role, SendError};
 
-use crate::support::{Endpoint, Length, frame, raw_frame};
+use crate::support::{Endpoint, Length, describe_frames, frame, raw_frame};
 use crate::zero_copy::allocated_by;
 
 #[test]
@@ -23,7 +23,7 @@ fn an_outbox_takes_one_message_of_any_size_and_then_counts() {
         for _ in 0..10_000 {
             let _ = connection.send_ping(&[0; 125], output);
         }
-        assert!(output.outbox.len() <= 1000 + 4096 + 127);
+        assert!(output.outbox.len() <= 1000 + 4096);
         assert_eq!(connection.close(None, output), Ok(()), "a close always fits");
     });
 }
@@ -122,4 +122,35 @@ fn an_idle_connection_holds_no_heap_buffer() {
 fn an_empty_outbox_holds_nothing() {
     let (_outbox, heap) = allocated_by(Outbox::new);
     assert_eq!(heap.allocations, 0);
+}
+
+/// A buffer that doubles stops at the limit of the message, not at the next power of two.
+#[test]
+fn frg_13_a_fragmented_message_commits_no_more_than_the_limit() {
+    for (first, received) in [(0x02, 700), (0x01, 999)] {
+        let mut config = Config::default();
+        config.message_bytes_max = 1000;
+        let mut endpoint = Endpoint::new(Role::Server, config);
+        let mut bytes = frame(Role::Server, first, &vec![b'x'; received]);
+        let (_, heap) = allocated_by(|| {
+            endpoint.with(|connection, output| {
+                assert_eq!(connection.receive(&mut &mut bytes[..], output), Ok(None));
+            });
+        });
+        assert!(heap.peak_bytes <= 1000 + 64, "{received}: {heap:?}");
+    }
+}
+
+/// With a mark of zero an empty outbox takes a pong all the same.
+#[test]
+fn ctl_03_a_ping_is_answered_at_the_lowest_mark() {
+    let mut config = Config::default();
+    config.outbox_high_mark = 0;
+    let mut endpoint = Endpoint::new(Role::Server, config);
+    for round in ["one", "two"] {
+        endpoint.feed(&frame(Role::Server, 0x89, round.as_bytes())).expect("legal");
+    }
+    assert_eq!(describe_frames(&endpoint.take_sent(), Role::Server), ["pong one"]);
+    endpoint.with(|connection, output| connection.outbox_drained(output));
+    assert_eq!(describe_frames(&endpoint.take_sent(), Role::Server), ["pong two"]);
 }

@@ -1,9 +1,13 @@
 //! The engine of tests: a simulated network on a virtual clock.
 
-mod link;
+// In reading order; each uses only those declared below it.
 mod network;
-mod simulation;
 mod wire;
+mod simulation;
+mod sleeper;
+mod link;
+mod random;
+mod conditions;
 
 use std::io;
 use std::sync::Arc;
@@ -17,8 +21,9 @@ use super::{
 };
 use crate::buffers::ReceiveBuffer;
 use crate::slab::Key;
+pub use conditions::{Answer, Conditions};
 use link::{Edges, Packet, Phase, Side};
-pub use network::{Answer, Conditions, Network};
+pub use network::Network;
 pub use wire::Wire;
 
 /// An engine whose sockets lie in a simulated [`Network`], made by [`Network::engine`].

@@ -181,7 +181,7 @@ fn balance_keepalive(shared: &Shared, link: &mut Link, connection: &mut Connecti
     }
     link.suspended = rests;
     if rests {
-        connection.suspend_keepalive();
+        connection.suspend_keepalive(shared.now);
     } else {
         connection.resume_keepalive(shared.now);
     }

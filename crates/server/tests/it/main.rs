@@ -1,4 +1,5 @@
 //! Integration tests of the server: on the memory engine where time matters, over real sockets for the rest.
 
 mod examples;
+mod readme;
 mod tcp;

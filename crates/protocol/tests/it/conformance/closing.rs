@@ -274,3 +274,61 @@ fn cls_21_40_failing_for_a_reason_of_the_callers_own() {
         assert_eq!(record.end, "1011 by local, unclean, close");
     }
 }
+
+/// Nothing that a driver does after the end brings the connection back or arms a deadline.
+#[test]
+fn cls_39_the_end_is_reached_once_and_not_left() {
+    for role in ROLES {
+        for end in ["fail", "eof", "close"] {
+            let mut endpoint = Endpoint::new(role, Config::default());
+            endpoint.feed(&frame(role, 0x01, b"unfinished")).expect("legal");
+            match end {
+                "fail" => {
+                    endpoint.with(|connection, output| connection.fail(CloseCode::POLICY, output));
+                }
+                "eof" => endpoint.connection.receive_eof(),
+                _ => endpoint.feed(&frame(role, 0x88, b"")).expect("legal"),
+            }
+            let verdict = endpoint.connection.closed().cloned();
+            let deadline = endpoint.connection.poll_timeout();
+            assert_eq!(deadline.is_some(), end != "eof");
+            let sent = endpoint.take_sent();
+            assert_eq!(sent.is_empty(), end == "eof");
+            endpoint.with(|connection, output| {
+                assert!(connection.input_buffer().is_none());
+                assert_eq!(connection.received(0, output), Ok(None));
+                assert_eq!(connection.received(5, output), Ok(None));
+                connection.fail(CloseCode::INTERNAL, output);
+                connection.outbox_drained(output);
+                connection.resume_keepalive(output.now);
+                assert_eq!(connection.close(None, output), Err(SendError::NotOpen));
+                assert_eq!(connection.send_pong(b"", output), Err(SendError::NotOpen));
+                assert_eq!(connection.handle_timeout(output), Ok(()));
+            });
+            assert_eq!(endpoint.connection.poll_timeout(), deadline, "{end} as {role:?}");
+            endpoint.feed(&frame(role, 0x80, b"late")).expect("discarded");
+            endpoint.connection.receive_eof();
+            let record = endpoint.record();
+            assert_eq!(record.sent.len(), 0, "{end} as {role:?}");
+            assert!(record.end.ends_with("close"), "{}", record.end);
+            assert!(record.events.iter().all(|event| event == "close"));
+            assert!(verdict.is_some());
+        }
+    }
+}
+
+/// CLS-36: what this endpoint must not send is not sent when it fails either.
+#[test]
+fn cls_28_36_failing_with_a_code_that_must_not_be_sent_sends_an_empty_close() {
+    for (role, code, sent) in [
+        (Role::Server, CloseCode::MANDATORY_EXTENSION, "close"),
+        (Role::Client, CloseCode::MANDATORY_EXTENSION, "close 1010"),
+        (Role::Server, CloseCode::ABNORMAL, "close"),
+    ] {
+        let mut endpoint = Endpoint::new(role, Config::default());
+        endpoint.with(|connection, output| connection.fail(code, output));
+        let record = endpoint.record();
+        assert_eq!(record.sent, [sent]);
+        assert_eq!(record.end, format!("{code} by local, unclean, linger"));
+    }
+}

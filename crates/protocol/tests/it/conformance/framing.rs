@@ -1,6 +1,6 @@
 //! Section 5.1 to 5.3: headers and masking.
 
-use sockeye_protocol::{FrameHeader, Opcode, Role};
+use sockeye_protocol::{FrameHeader, FrameReader, Opcode, Role};
 
 use super::Piece::{Bytes, Frame, Raw};
 use super::{BOTH, CLIENT, Case, SERVER, accepted, check, refused};
@@ -252,5 +252,24 @@ fn frm_10_errors_come_at_the_first_byte_that_makes_them_certain() {
         for (index, byte) in bytes.iter().enumerate() {
             assert_eq!(endpoint.feed(&[*byte]).is_err(), index + 1 == at, "{bytes:x?} at {index}");
         }
+    }
+}
+
+/// A failed reader is of no more use and does no more harm.
+#[test]
+fn frm_25_a_failed_frame_reader_discards_everything() {
+    for cut in 0..2 {
+        let mut reader = FrameReader::new(Role::Client, &super::config());
+        let mut input = [0x83, 0x00];
+        let (mut head, mut tail) = input.split_at_mut(cut);
+        let head = reader.next(&mut head).map(|chunk| chunk.is_none());
+        assert_eq!(head, Ok(true));
+        assert!(reader.next(&mut tail).is_err());
+        for _ in 0..20 {
+            let mut legal = *b"\x81\x01a";
+            let mut input = &mut legal[..];
+            assert!(reader.next(&mut input).expect("failed before").is_none() && input.is_empty());
+        }
+        assert!(!reader.is_idle());
     }
 }

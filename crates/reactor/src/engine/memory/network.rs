@@ -9,6 +9,7 @@ use sockeye_protocol::Instant;
 
 use super::super::Address;
 use super::Memory;
+use super::conditions::{Answer, Conditions};
 use super::link::Side;
 use super::simulation::{Host, Simulation};
 use super::wire::Wire;
@@ -74,7 +75,7 @@ impl Network {
     /// [`io::ErrorKind::ConnectionRefused`]: nobody listens there.
     pub fn connect(&self, address: &Address) -> io::Result<Wire> {
         let link = self.state().call(address)?;
-        Ok(Wire::new(self.clone(), link, Side::Caller))
+        Ok(Wire::new(self.0.clone(), link, Side::Caller))
     }
 
     /// How connections of engines to the address `number` are answered, where no engine listens.
@@ -88,7 +89,7 @@ impl Network {
     #[must_use]
     pub fn accept(&self, number: u64) -> Option<Wire> {
         let link = self.state().hosts.get_mut(&number)?.accepted.pop_front()?;
-        Some(Wire::new(self.clone(), link, Side::Callee))
+        Some(Wire::new(self.0.clone(), link, Side::Callee))
     }
 
     /// Makes the next `times` accepts of any engine fail with an error of the system, such as the
@@ -106,48 +107,4 @@ impl Network {
     pub(super) fn state(&self) -> RefMut<'_, Simulation> {
         self.0.borrow_mut()
     }
-}
-
-/// What a simulated network does to what travels through it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Conditions {
-    /// From which the sizes of cut reads and writes follow.
-    pub seed: u64,
-    /// The time from the end that was connected to, to the one that connected. Default: none.
-    pub latency_to_caller: Duration,
-    /// The time in the other direction. Default: none.
-    pub latency_to_callee: Duration,
-    /// Each read of an engine brings a random number of bytes from one to this. `None`, the
-    /// default: all that are there and fit.
-    pub read_bytes_max: Option<usize>,
-    /// Each write of an engine takes a random number of bytes from one to this. `None`, the
-    /// default: all that fit the window.
-    pub send_bytes_max: Option<usize>,
-    /// How many bytes one end may send that the other has not read. Default: 256 KiB.
-    pub window_bytes: usize,
-}
-
-impl Default for Conditions {
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            latency_to_caller: Duration::ZERO,
-            latency_to_callee: Duration::ZERO,
-            read_bytes_max: None,
-            send_bytes_max: None,
-            window_bytes: 256 * 1024,
-        }
-    }
-}
-
-/// How an address of a simulated network answers connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// They are made, and [`Network::accept`] returns them.
-    Accept,
-    /// They fail.
-    Refuse,
-    /// Nothing ever comes back.
-    Silence,
 }

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sockeye_protocol::Instant;
 
 use super::super::{Address, Carrier, Completion, ListenerId};
+use super::conditions::{Answer, Conditions};
 use super::link::{Edges, End, Link, Owner, Packet, Phase, Side};
-use super::network::{Answer, Conditions};
+use super::random::Random;
+use super::sleeper::{Ready, Sleeper};
 use crate::slab::{Key, Slab};
 
 /// The state that the engines of a network and its tests share.
@@ -52,35 +54,6 @@ impl Host {
     }
 }
 
-/// What the network knows of one engine.
-#[derive(Debug, Default)]
-pub(super) struct Sleeper {
-    pub(super) carriers: Slab<(Key, Side)>,
-    woken: Arc<AtomicBool>,
-    ready: VecDeque<Ready>,
-    /// When it wants to go on, if its last poll found nothing. `None`: it is at work.
-    pub(super) asleep_until: Option<Instant>,
-    gone: bool,
-}
-
-impl Sleeper {
-    /// What is left of an engine that was dropped.
-    fn gone() -> Self {
-        Self { gone: true, ..Self::default() }
-    }
-
-    /// Whether it knows everything that happened.
-    fn is_told(&self) -> bool {
-        self.ready.is_empty() && !self.woken.load(Ordering::Acquire)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ready {
-    Listener(ListenerId),
-    End(Key, Side),
-}
-
 #[derive(Debug)]
 enum Happening {
     /// The first packet in flight arrives at an end.
@@ -98,7 +71,7 @@ impl Simulation {
         Self {
             now: Instant::ZERO,
             horizon: None,
-            random: Random(conditions.seed),
+            random: Random::new(conditions.seed),
             conditions,
             links: Slab::new(),
             links_made: 0,
@@ -112,7 +85,7 @@ impl Simulation {
     }
 
     pub(super) fn set_conditions(&mut self, conditions: Conditions) {
-        self.random = Random(conditions.seed);
+        self.random = Random::new(conditions.seed);
         self.conditions = conditions;
     }
 
@@ -469,21 +442,5 @@ impl Simulation {
         if self.links.get(link).is_some_and(is_connecting) {
             self.schedule(self.now + latency, Happening::Answer(link, answer));
         }
-    }
-}
-
-/// A small generator of numbers for the sizes of cuts (SplitMix64); not for secrets.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    /// A number below `bound`, which is not zero.
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        usize::try_from(mixed % bound as u64).unwrap_or_default()
     }
 }

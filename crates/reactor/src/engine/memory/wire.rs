@@ -1,7 +1,10 @@
 //! A test's end of a simulated connection.
 
-use super::link::{Packet, Side};
-use super::network::Network;
+use std::cell::{RefCell, RefMut};
+use std::rc::Rc;
+
+use super::link::{End, Packet, Side};
+use super::simulation::Simulation;
 use crate::slab::Key;
 
 /// One end of a connection whose other end is, as a rule, a loop's.
@@ -10,27 +13,27 @@ use crate::slab::Key;
 /// one direction, reset, vanish. Dropping it closes it as the end of a process would.
 #[derive(Debug)]
 pub struct Wire {
-    network: Network,
+    simulation: Rc<RefCell<Simulation>>,
     link: Key,
     side: Side,
 }
 
 impl Wire {
-    pub(super) const fn new(network: Network, link: Key, side: Side) -> Self {
-        Self { network, link, side }
+    pub(super) const fn new(simulation: Rc<RefCell<Simulation>>, link: Key, side: Side) -> Self {
+        Self { simulation, link, side }
     }
 
     /// The number that the other end sees as [`Remote::Memory`](super::super::Remote::Memory).
     #[must_use]
     pub fn number(&self) -> u64 {
-        self.network.state().links.get(self.link).map_or(0, |link| link.number)
+        self.state().links.get(self.link).map_or(0, |link| link.number)
     }
 
     /// Sends `bytes`. There is no limit: what the other end does not take waits for it.
     pub fn write(&self, bytes: &[u8]) {
         if !bytes.is_empty() {
             let packet = Packet::Bytes(bytes.to_vec());
-            self.network.state().transmit(self.link, self.side.other(), packet);
+            self.state().transmit(self.link, self.side.other(), packet);
         }
     }
 
@@ -43,7 +46,7 @@ impl Wire {
     /// Takes what has arrived, at most `bytes_max`.
     #[must_use]
     pub fn read_at_most(&self, bytes_max: usize) -> Vec<u8> {
-        self.network.state().take(self.link, self.side, bytes_max)
+        self.state().take(self.link, self.side, bytes_max)
     }
 
     /// How many bytes arrived and were not read.
@@ -55,7 +58,7 @@ impl Wire {
     /// How many of the bytes written here the other end has not taken.
     #[must_use]
     pub fn unread(&self) -> usize {
-        self.with_end(self.side.other(), super::link::End::unread)
+        self.with_end(self.side.other(), End::unread)
     }
 
     /// Whether the other end ended its sending, and everything before that was read.
@@ -73,39 +76,38 @@ impl Wire {
 
     /// How many bytes the other end may send that are not read yet. Zero: it is blocked at once.
     pub fn set_window(&self, bytes: usize) {
-        self.network.state().set_window(self.link, self.side, bytes);
+        self.state().set_window(self.link, self.side, bytes);
     }
 
     /// Ends the sending direction.
     pub fn shutdown_write(&self) {
-        self.network.state().shutdown_write(self.link, self.side);
+        self.state().shutdown_write(self.link, self.side);
     }
 
     /// Breaks the connection: the other end's next receive fails.
     pub fn reset(self) {
-        self.network.state().reset(self.link, self.side);
+        self.state().reset(self.link, self.side);
     }
 
     /// Cuts the line without a word, as the loss of a network does: nothing arrives any more at
     /// either end.
     pub fn vanish(self) {
-        if let Some(link) = self.network.state().links.get_mut(self.link) {
+        if let Some(link) = self.state().links.get_mut(self.link) {
             link.vanished = true;
         }
     }
 
-    fn with_end<R: Default>(&self, side: Side, read: impl FnOnce(&super::link::End) -> R) -> R {
-        self.network
-            .state()
-            .links
-            .get(self.link)
-            .map(|link| read(link.end(side)))
-            .unwrap_or_default()
+    fn state(&self) -> RefMut<'_, Simulation> {
+        self.simulation.borrow_mut()
+    }
+
+    fn with_end<R: Default>(&self, side: Side, read: impl FnOnce(&End) -> R) -> R {
+        self.state().links.get(self.link).map(|link| read(link.end(side))).unwrap_or_default()
     }
 }
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        self.network.state().close(self.link, self.side);
+        self.state().close(self.link, self.side);
     }
 }

@@ -164,3 +164,27 @@ impl Drop for SocketFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    /// Setting the options at each accept would cost two system calls for each connection.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn accepted_sockets_inherit_their_options() {
+        let timeout = Some(Duration::from_secs(30));
+        let address = Address::Tcp(([127, 0, 0, 1], 0).into());
+        let listener = Listener::bind(&address, timeout).expect("bind");
+        let Ok(Address::Tcp(bound)) = listener.address() else { panic!("a TCP address") };
+        let _peer = TcpStream::connect(bound).expect("connect");
+        let Listener::Tcp(listener) = listener else { panic!("a TCP listener") };
+        // The handshake on the loopback is over when `connect` returns.
+        let (accepted, _) = listener.accept().expect("accept");
+        assert!(accepted.nodelay().expect("nodelay"));
+        let accepted = socket2::SockRef::from(&accepted);
+        assert_eq!(accepted.tcp_user_timeout().expect("timeout"), timeout);
+        assert!(accepted.nonblocking().expect("nonblocking"));
+    }
+}
