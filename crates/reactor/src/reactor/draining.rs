@@ -109,6 +109,15 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         }
     }
 
+    /// Finishes in the turn that reaped the last session: no other turn need follow it before the
+    /// deadline.
+    pub(super) fn drain_to_the_end(&mut self) {
+        if self.drain.schedule.is_some() && self.is_drained() {
+            self.finish_drain();
+            self.reap();
+        }
+    }
+
     /// Whether only connections are left that have not said a word.
     fn is_drained(&self) -> bool {
         let is_silent = |session: &Session<S::Handler>| match &session.phase {

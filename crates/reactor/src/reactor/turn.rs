@@ -38,6 +38,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         self.tasks();
         self.flush();
         self.reap();
+        self.drain_to_the_end();
         let done = self.shared.mailbox.is_stopped() || self.drain.report().is_some();
         Ok(if done { Turn::Done } else { Turn::More })
     }
