@@ -19,6 +19,8 @@ pub struct Stats {
     pub responded: u64,
     /// Messages received.
     pub messages_received: u64,
+    /// Messages sent, those of groups included.
+    pub messages_sent: u64,
     /// Messages of groups delivered to members.
     pub deliveries: u64,
     /// Deliveries that a group's policy left out.
@@ -48,6 +50,7 @@ impl Stats {
         self.closed += other.closed;
         self.responded += other.responded;
         self.messages_received += other.messages_received;
+        self.messages_sent += other.messages_sent;
         self.deliveries += other.deliveries;
         self.dropped += other.dropped;
         self.bytes_received += other.bytes_received;
@@ -78,6 +81,7 @@ impl Figures {
             closed: counted.closed,
             responded: counted.responded,
             messages_received: counted.messages_received,
+            messages_sent: counted.messages_sent,
             deliveries: counted.deliveries,
             dropped: counted.dropped,
             bytes_received: counted.bytes_read,
