@@ -1,1 +1,34 @@
-//! Interop tests against foreign programs.
+//! Sockeye against programs that others wrote: Python's `websockets` in both directions, and the page of `sockeye serve`
+//! in a headless Chromium that is driven over the DevTools protocol.
+//!
+//! This library starts those programs and ends them; the tests are in `tests/it`.
+//! What is missing is installed, and what cannot be had fails the tests with a sentence that says what to install:
+//! a check that skips itself is a check that nobody runs.
+
+mod page;
+mod chromium;
+mod devtools;
+mod python;
+mod server;
+mod packages;
+mod program;
+
+pub use chromium::Chromium;
+pub use devtools::{Devtools, Target};
+pub use page::Page;
+pub use program::Program;
+pub use python::Python;
+pub use server::Server;
+
+use std::path::PathBuf;
+
+/// What went wrong, as a sentence for the person who runs the tests.
+pub type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// The directory below `target/` that keeps what these tests install and write.
+pub fn scratch() -> PathBuf {
+    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace.join("target"), PathBuf::from);
+    target.join("interop")
+}

@@ -1,0 +1,50 @@
+//! Debian packages that are installed when they are missing.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::{Fault, Program};
+
+/// Long enough for a slow mirror, short enough for a build to notice.
+const INSTALL_WITHIN: Duration = Duration::from_secs(600);
+
+/// Only one apt-get runs at a time: the second would fail on the lock of the first.
+static APT: Mutex<()> = Mutex::new(());
+
+/// The first of `names` that is an executable file in `PATH`.
+pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    names.iter().find_map(|name| {
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    })
+}
+
+/// Installs `packages` with apt-get, which must be permitted: as root, or through a sudo that asks nothing.
+pub(crate) fn install(packages: &[&str]) -> Result<(), Fault> {
+    let _turn = APT.lock().map_err(|_| "an earlier installation panicked")?;
+    let list = packages.join(" ");
+    let refused = |why: &str| -> Fault {
+        format!("cannot install {list}: {why}; install it by hand and run this again").into()
+    };
+    let apt = find(&["apt-get"]).ok_or_else(|| refused("this machine has no apt-get"))?;
+    apt_get(&apt, &["update", "-q"]).map_err(|error| refused(&error.to_string()))?;
+    let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
+    arguments.extend(packages);
+    apt_get(&apt, &arguments).map_err(|error| refused(&error.to_string()))
+}
+
+fn apt_get(apt: &Path, arguments: &[&str]) -> Result<(), Fault> {
+    let mut command = if rustix::process::geteuid().is_root() {
+        Command::new(apt)
+    } else {
+        let mut sudo =
+            Command::new(find(&["sudo"]).ok_or("apt-get needs root, and there is no sudo")?);
+        sudo.arg("-n").arg(apt);
+        sudo
+    };
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    Program::start(command)?.succeed(INSTALL_WITHIN)?;
+    Ok(())
+}

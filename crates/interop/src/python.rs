@@ -1,0 +1,81 @@
+//! A Python with the `websockets` package, in an environment of its own below `target/`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::packages::{find, install};
+use crate::{Fault, Program, scratch};
+
+/// The scripts use the package's current (new) asyncio API.
+const WEBSOCKETS: &str = "websockets>=15,<18";
+const INSTALL_WITHIN: Duration = Duration::from_secs(300);
+
+/// The interpreter of that environment.
+#[derive(Debug, Clone)]
+pub struct Python {
+    interpreter: PathBuf,
+}
+
+impl Python {
+    /// Makes the environment on the first call and finds it afterwards.
+    ///
+    /// # Errors
+    /// When there is no Python 3 or the package cannot be installed.
+    pub fn with_websockets() -> Result<Self, Fault> {
+        static MADE: OnceLock<Result<Python, String>> = OnceLock::new();
+        Ok(MADE.get_or_init(|| make().map_err(|error| error.to_string())).clone()?)
+    }
+
+    /// Starts `script` with `arguments`.
+    ///
+    /// # Errors
+    /// When the interpreter does not start.
+    pub fn start(&self, script: &Path, arguments: &[&str]) -> Result<Program, Fault> {
+        let mut command = Command::new(&self.interpreter);
+        command.arg("-u").arg(script).args(arguments);
+        Program::start(command)
+    }
+}
+
+fn make() -> Result<Python, Fault> {
+    let folder = scratch().join("python");
+    let python = Python { interpreter: folder.join("bin/python") };
+    if has_websockets(&python) {
+        return Ok(python);
+    }
+    if find(&["python3"]).is_none() {
+        install(&["python3", "python3-venv"])?;
+    }
+    // Debian ships `venv` without the part that installs pip, as a package of its own.
+    if environment(&folder).is_err() {
+        install(&["python3-venv"])?;
+        environment(&folder)?;
+    }
+    let mut command = Command::new(&python.interpreter);
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", WEBSOCKETS]);
+    Program::start(command)?
+        .succeed(INSTALL_WITHIN)
+        .map_err(|error| format!("pip cannot install websockets: {error}"))?;
+    if has_websockets(&python) {
+        Ok(python)
+    } else {
+        Err("the installed websockets cannot be imported".into())
+    }
+}
+
+fn environment(folder: &Path) -> Result<(), Fault> {
+    let interpreter =
+        find(&["python3"]).ok_or("there is no python3, and it could not be installed")?;
+    let mut command = Command::new(interpreter);
+    command.args(["-m", "venv", "--clear"]).arg(folder);
+    Program::start(command)?.succeed(INSTALL_WITHIN)?;
+    Ok(())
+}
+
+fn has_websockets(python: &Python) -> bool {
+    let mut command = Command::new(&python.interpreter);
+    command.args(["-c", "import websockets.asyncio.client"]);
+    Program::start(command).and_then(|mut program| program.succeed(INSTALL_WITHIN)).is_ok()
+}
