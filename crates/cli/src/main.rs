@@ -1,2 +1,25 @@
 //! The `sockeye` command.
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod serve;
+mod connect;
+mod interrupt;
+mod arguments;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command, Serve};
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        None => serve::serve(&Serve::default()),
+        Some(Command::Serve(options)) => serve::serve(&options),
+        Some(Command::Connect(options)) => connect::connect(&options),
+    };
+    result.unwrap_or_else(|complaint| {
+        eprintln!("sockeye: {complaint}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,98 @@
+//! The command line.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use clap::{Args, Parser, Subcommand};
+
+/// A WebSocket server and client, from the first byte of the handshake to the page in the browser.
+#[derive(Debug, Parser)]
+#[command(name = "sockeye", version, about, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// What to do; without it, serve on 127.0.0.1:9001.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What the command can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the example routes, and a page at / that uses them
+    Serve(Serve),
+    /// Talk to a WebSocket server from the terminal: lines go out, messages come in
+    Connect(Connect),
+}
+
+/// The options of `sockeye serve`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Serve {
+    /// Where to listen: host and port, where port 0 lets the system choose
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    pub(crate) listen: String,
+    /// Event loops, each on a thread of its own [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// The largest message that the echo routes take, in bytes
+    #[arg(long, value_name = "BYTES", default_value = "1048576")]
+    pub(crate) max_message: NonZeroUsize,
+    /// The most fragments that a message may come in [default: BYTES / 64, at least 1024]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_fragments: Option<NonZeroU32>,
+}
+
+/// The options of `sockeye connect`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Connect {
+    /// Where to connect, such as ws://127.0.0.1:9001/echo
+    pub(crate) url: String,
+    /// Send each line as a binary message, and write the bytes of binary messages as they are
+    #[arg(long)]
+    pub(crate) binary: bool,
+    /// Another header for the handshake; may be given several times
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+    /// A subprotocol to offer, the preferred one first; may be given several times
+    #[arg(long = "subprotocol", value_name = "NAME")]
+    pub(crate) subprotocols: Vec<String>,
+}
+
+/// Without arguments the command serves with these.
+impl Default for Serve {
+    fn default() -> Self {
+        let bare = Arguments::parse_from(["sockeye", "serve"]);
+        match bare.command {
+            Some(Command::Serve(serve)) => serve,
+            _ => unreachable!("`serve` parses as serve"),
+        }
+    }
+}
+
+fn header(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once(':').ok_or("expected a name, a colon and a value")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_defaults_are_those_that_programs_outside_rely_on() {
+        let serve = Serve::default();
+        assert_eq!(serve.listen, "127.0.0.1:9001");
+        assert_eq!(serve.max_message.get(), 1 << 20);
+        assert_eq!(serve.max_fragments, None);
+    }
+
+    #[test]
+    fn a_header_is_cut_at_its_first_colon() {
+        assert_eq!(header("X-Time: 12:30"), Ok(("X-Time".to_owned(), "12:30".to_owned())));
+        assert!(header("nothing").is_err());
+    }
+}

@@ -1,0 +1,13 @@
+//! The real binary over real sockets.
+
+mod connect;
+mod hostile;
+mod refusals;
+mod routes;
+mod stopping;
+mod violations;
+
+mod bystander;
+mod crowd;
+mod running;
+mod wire;
