@@ -50,6 +50,7 @@
 #![forbid(unsafe_code)]
 
 // In reading order; a module uses only modules declared below it.
+pub mod testing;
 mod server;
 mod client;
 mod service;

@@ -36,6 +36,8 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         self.commands();
         self.timers();
         self.tasks();
+        // What tasks sent through senders leaves with this turn's flush.
+        self.commands();
         self.flush();
         self.reap();
         self.drain_to_the_end();

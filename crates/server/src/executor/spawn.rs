@@ -56,7 +56,6 @@ where
 }
 
 /// What [`spawn`] and [`spawn_blocking`] return: a future of the result.
-#[must_use = "the task runs on without it, but its result is lost"]
 pub struct JoinHandle<T> {
     outcome: Outcome<T>,
 }

@@ -51,9 +51,9 @@ impl LoopService {
         Self { app, executor, context, figures: Arc::new(Figures::default()), alive: None }
     }
 
-    /// Makes this the loop of the thread, which runs nothing else.
-    pub(crate) fn stay(&self) {
-        std::mem::forget((self.executor.local().enter(), self.context.enter()));
+    /// Makes this the loop of the thread until the guard is dropped. A hand-driven loop enters for each turn.
+    pub(crate) fn enter(&self) -> impl Sized + use<> {
+        (self.executor.local().enter(), self.context.enter())
     }
 
     pub(crate) const fn executor(&self) -> &Executor {

@@ -46,7 +46,8 @@ impl Loops {
                 config.connection.ping_after.map(|after| after + config.connection.pong_within),
             );
             let mut service = LoopService::new(Arc::clone(&app), Clock::monotonic(engine.now()));
-            service.stay();
+            // The thread runs nothing else until it ends.
+            std::mem::forget(service.enter());
             service.alive = Some(Alive::new(&told));
             told.members
                 .lock()

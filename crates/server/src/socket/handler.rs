@@ -93,11 +93,7 @@ impl Handler for SocketHandler {
                     shared.note_round_trip(round_trip);
                 }
             }
-            Event::Close(reason) => {
-                if let Stage::Open(shared) = &self.0 {
-                    shared.end_by_close_frame(reason.as_ref());
-                }
-            }
+            // Its end follows in this turn, and tells who closed first.
             _ => {
                 if let Stage::Open(shared) = &self.0 {
                     shared.note_heard(peer.now());

@@ -180,10 +180,6 @@ impl Inbox {
         self.end.as_deref()
     }
 
-    pub(super) const fn is_closing(&self) -> bool {
-        self.closing.is_some()
-    }
-
     pub(super) const fn is_paused(&self) -> bool {
         self.paused
     }

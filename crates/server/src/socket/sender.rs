@@ -47,9 +47,9 @@ impl Sender {
     pub async fn send_text(&self, text: &str) -> Result<(), Error> {
         let shared = self.shared();
         loop {
-            match shared.outward.send_text(text) {
+            match shared.send(|outward| outward.send_text(text)) {
                 Err(SendError::Full) => self.ready().await?,
-                result => return finish(shared, result),
+                result => return result.map_err(|error| shared.send_error(error)),
             }
         }
     }
@@ -62,9 +62,9 @@ impl Sender {
         let shared = self.shared();
         let bytes = bytes.into();
         loop {
-            match shared.outward.send_binary(bytes.clone()) {
+            match shared.send(|outward| outward.send_binary(bytes.clone())) {
                 Err(SendError::Full) => self.ready().await?,
-                result => return finish(shared, result),
+                result => return result.map_err(|error| shared.send_error(error)),
             }
         }
     }
@@ -220,16 +220,11 @@ impl Sender {
 
 /// Sends without waiting.
 pub(super) fn send_now(shared: &Shared, message: Message) -> Result<(), Error> {
-    let result = match message {
-        Message::Text(text) => shared.outward.send_text(text),
-        Message::Binary(bytes) => shared.outward.send_binary(bytes),
-    };
-    finish(shared, result)
-}
-
-fn finish(shared: &Shared, result: Result<(), SendError>) -> Result<(), Error> {
-    shared.after_send();
-    result.map_err(|error| shared.send_error(error))
+    let sent = shared.send(|outward| match message {
+        Message::Text(text) => outward.send_text(text),
+        Message::Binary(bytes) => outward.send_binary(bytes),
+    });
+    sent.map_err(|error| shared.send_error(error))
 }
 
 thread_local! {

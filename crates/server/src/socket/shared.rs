@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     role: Role,
     halves: AtomicUsize,
     verdict: AtomicU8,
+    /// Nothing can be sent any more: this side has closed, or the connection has ended.
+    mute: AtomicBool,
     inbox: Mutex<Inbox>,
     /// Whether a ping policy needs to know of activity, and which start of it is the valid one.
     pub(super) pinging: AtomicBool,
@@ -67,6 +69,7 @@ impl Shared {
             role,
             halves: AtomicUsize::new(0),
             verdict: AtomicU8::new(Verdict::None as u8),
+            mute: AtomicBool::new(false),
             inbox: Mutex::default(),
             pinging: AtomicBool::new(false),
             ping_epoch: AtomicU64::new(0),
@@ -100,17 +103,11 @@ impl Shared {
     /// The connection has ended. The first report holds.
     pub(super) fn end(&self, code: CloseCode, reason: &str, by: Initiator, clean: bool) {
         let closed = Closed { code, reason: reason.into(), by, clean };
+        self.mute.store(true, Ordering::Release);
         let wakers = self.inbox.lock().end(closed);
         for waker in wakers {
             waker.wake();
         }
-    }
-
-    /// The peer's Close frame came. Whoever sent the first one closed.
-    pub(super) fn end_by_close_frame(&self, reason: Option<&CloseReason<'_>>) {
-        let by = if self.inbox.lock().is_closing() { Initiator::Local } else { Initiator::Peer };
-        let code = reason.map_or(CloseCode::NO_STATUS, CloseReason::code);
-        self.end(code, reason.map_or("", CloseReason::reason), by, true);
     }
 
     pub(super) fn note_activity(&self, now: Instant) {
@@ -193,10 +190,19 @@ impl Shared {
         }
     }
 
-    pub(super) fn after_send(&self) {
+    /// Sends by way of the loop's queue, unless the end is known here already.
+    pub(super) fn send(
+        &self,
+        send: impl FnOnce(&sockeye_reactor::Sender) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        if self.mute.load(Ordering::Acquire) {
+            return Err(SendError::NotOpen);
+        }
+        send(&self.outward)?;
         if self.pinging.load(Ordering::Relaxed) {
             self.note_activity(self.now());
         }
+        Ok(())
     }
 
     /// Begins the closing handshake, once; 1005 stands for a Close frame without a body.
@@ -216,6 +222,7 @@ impl Shared {
             Some(CloseReason::new(code, reason.to_owned()))
         };
         let Some(resume) = self.inbox.lock().begin_close(code, reason) else { return Ok(()) };
+        self.mute.store(true, Ordering::Release);
         // An error says that the loop has ended the connection in the meantime, which is what was wanted.
         let _ = self.outward.close(close_reason);
         if resume {

@@ -1,5 +1,13 @@
 //! Integration tests of the server: on the memory engine where time matters, over real sockets for the rest.
 
+mod backpressure;
+mod closing;
 mod examples;
+mod executing;
+mod grouping;
+mod pinging;
 mod readme;
+mod receiving;
+mod routing;
+mod support;
 mod tcp;
