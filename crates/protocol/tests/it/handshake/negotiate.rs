@@ -180,6 +180,16 @@ fn hdr_08_hdr_09_malformed_extensions_are_refused() {
 }
 
 #[test]
+fn hdr_09_one_malformed_line_spoils_the_others() {
+    for values in [[&b"a;"[..], b"b"], [b"b", b"a;"], [b"a=b", b""], [b"a", b";"]] {
+        check("one of two", &upgrade_with(EXTENSIONS, &values), &Faulty(Error::Extensions));
+    }
+    for values in [[&b"a"[..], b"b c"], [b"b c", b"a"]] {
+        check("one of two", &upgrade_with(PROTOCOL, &values), &Faulty(Error::Subprotocols));
+    }
+}
+
+#[test]
 fn hdr_15_ext_10_extensions_are_bounded() {
     let list = |len: usize, between: &str| vec!["x"; len].join(between);
     for (name, value, verdict) in [
