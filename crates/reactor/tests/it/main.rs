@@ -1,14 +1,19 @@
 //! The real loop: mostly on the memory engine with its virtual clock, and a little on real sockets;
 //! and the engines themselves.
 
+mod accepting;
 mod broadcast;
+mod draining;
 mod engine;
 mod frames;
+mod heap;
 mod layout;
 mod opening;
+mod outward;
 mod panics;
 mod reading;
 mod senders;
+mod soak;
 mod sockets;
 mod stalls;
 mod support;

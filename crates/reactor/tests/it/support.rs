@@ -7,7 +7,7 @@ use sockeye_protocol::handshake::{Head, Response};
 use sockeye_protocol::{Event, Instant};
 use sockeye_reactor::engine::Remote;
 use sockeye_reactor::{
-    Accept, ConnectError, Decision, Handler, Key, Notice, Outcome, Peer, Peers, Service,
+    Accept, ConnectError, Decision, Handler, Key, Notice, Outcome, Outward, Peer, Peers, Service,
 };
 
 /// What a scripted handler was told, and what it was told it by.
@@ -128,11 +128,12 @@ pub(crate) struct Scripts {
     pub(crate) decide: Option<Decide>,
     /// Run in the next tasks phase, once.
     pub(crate) task: Option<Task>,
+    pub(crate) outward: Option<Outward<Scripted>>,
 }
 
 impl Scripts {
     pub(crate) fn new(script: Script) -> Self {
-        Self { log: Log::default(), script, decide: None, task: None }
+        Self { log: Log::default(), script, decide: None, task: None, outward: None }
     }
 }
 
@@ -153,6 +154,10 @@ impl Service for Scripts {
         if let Some(task) = self.task.take() {
             task(peers);
         }
+    }
+
+    fn connect(&mut self) -> Option<Outward<Scripted>> {
+        self.outward.take()
     }
 
     fn deadline(&self) -> Option<Instant> {

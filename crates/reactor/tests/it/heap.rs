@@ -1,0 +1,196 @@
+//! What sessions cost on the heap, counted by an allocator, over real sockets.
+
+// A global allocator cannot be written without `unsafe`; this one only counts for the system's.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use sockeye_protocol::handshake::Head;
+use sockeye_protocol::{Event, Prepared};
+use sockeye_reactor::engine::{Address, Mio, Remote};
+use sockeye_reactor::{
+    Accept, Config, Decision, Group, Handler, Peer, Policy, Reactor, Service, Turn,
+};
+
+use crate::frames::{TEXT, masked, request};
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static HELD_BYTES: Cell<i64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+impl Counting {
+    fn count(bytes: i64) {
+        // The thread's counters may be gone while the thread ends.
+        let _ = HELD_BYTES.try_with(|held| held.set(held.get() + bytes));
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + u64::from(bytes > 0)));
+    }
+}
+
+// SAFETY: every call goes to the system's allocator with the arguments as they came; counting
+// touches thread-local `Cell`s only, which does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::count(layout.size() as i64);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        Self::count(-(layout.size() as i64));
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Echoes; holds nothing but, for members of a group, nothing either.
+struct Plain(Option<Group>);
+
+impl Handler for Plain {
+    fn open(&mut self, peer: &mut Peer<'_>) {
+        if let Some(group) = &self.0 {
+            peer.join(group, Policy::Close);
+        }
+    }
+
+    fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
+        if let Event::Text(text) = event {
+            peer.send_text(&text).expect("room");
+        }
+    }
+}
+
+struct Plainly(Option<Group>);
+
+impl Service for Plainly {
+    type Handler = Plain;
+
+    fn request(&mut self, _: &Head<'_>, _: &Remote) -> Decision<Plain> {
+        Decision::Accept(Accept::new(Plain(self.0.clone())))
+    }
+}
+
+/// A server and its clients on one thread, so that the thread's counters see the server's part.
+struct Pairs {
+    reactor: Reactor<Plainly, Mio>,
+    address: SocketAddr,
+}
+
+impl Pairs {
+    fn new(group: Option<Group>) -> Self {
+        let engine = Mio::new().expect("an engine");
+        let mut reactor = Reactor::new(engine, Plainly(group), Config::default());
+        let wanted = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let Ok(Address::Tcp(address)) = reactor.listen(&wanted) else { panic!("no address") };
+        Self { reactor, address }
+    }
+
+    fn open(&mut self) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).expect("a server that listens");
+        let open = self.reactor.open_sessions();
+        stream.write_all(&request("/")).expect("a server that reads");
+        while self.reactor.open_sessions() == open {
+            self.turn();
+        }
+        let mut answer = [0; 1024];
+        let count = stream.read(&mut answer).expect("an answer");
+        assert!(answer[..count].starts_with(b"HTTP/1.1 101 "));
+        stream
+    }
+
+    fn turn(&mut self) {
+        assert_eq!(self.reactor.turn().expect("an engine that works"), Turn::More);
+    }
+
+    /// Echoes a frame and reads the answer into a buffer that is large enough.
+    fn echo(&mut self, stream: &mut TcpStream, frame: &[u8], answer: &mut [u8]) {
+        stream.write_all(frame).expect("a server that reads");
+        let written = self.reactor.stats().bytes_written + answer.len() as u64;
+        while self.reactor.stats().bytes_written < written {
+            self.turn();
+        }
+        stream.read_exact(answer).expect("an echo");
+    }
+}
+
+#[test]
+fn an_echo_allocates_nothing() {
+    let mut pairs = Pairs::new(None);
+    let mut stream = pairs.open();
+    for len in [16, 1024, 32 * 1024] {
+        let frame = masked(TEXT, &vec![b'x'; len]);
+        let mut answer = vec![0; frame.len() - 4];
+        for _ in 0..10 {
+            pairs.echo(&mut stream, &frame, &mut answer);
+        }
+        let before = ALLOCATIONS.get();
+        for _ in 0..100 {
+            pairs.echo(&mut stream, &frame, &mut answer);
+        }
+        let allocations = ALLOCATIONS.get() - before;
+        // The pool is trimmed once a second, and refills then.
+        assert!(allocations <= 2, "{allocations} allocations in 100 echoes of {len} bytes");
+    }
+}
+
+#[test]
+fn a_broadcast_allocates_nothing_for_each_receiver() {
+    const MEMBERS: usize = 50;
+    let group = Group::new();
+    let mut pairs = Pairs::new(Some(group.clone()));
+    let mut members: Vec<TcpStream> = (0..MEMBERS).map(|_| pairs.open()).collect();
+    let prepared = Prepared::text(&"x".repeat(1000));
+    let mut answer = vec![0; prepared.frame_len()];
+    let mut publish = |pairs: &mut Pairs| {
+        let written = pairs.reactor.stats().bytes_written + (MEMBERS * prepared.frame_len()) as u64;
+        group.publish(prepared.clone());
+        while pairs.reactor.stats().bytes_written < written {
+            pairs.turn();
+        }
+        for member in &mut members {
+            member.read_exact(&mut answer).expect("a broadcast");
+        }
+    };
+    for _ in 0..10 {
+        publish(&mut pairs);
+    }
+    let before = ALLOCATIONS.get();
+    for _ in 0..20 {
+        publish(&mut pairs);
+    }
+    let allocations = ALLOCATIONS.get() - before;
+    assert!(allocations <= 20, "{allocations} allocations in 20 broadcasts to {MEMBERS}");
+}
+
+#[test]
+fn an_idle_session_holds_its_slots_and_nothing_else() {
+    const SESSIONS: usize = 256;
+    let mut pairs = Pairs::new(None);
+    // The slab, the timers and the pool have their first chunks after this.
+    let mut streams: Vec<TcpStream> = (0..SESSIONS).map(|_| pairs.open()).collect();
+    let before = HELD_BYTES.get();
+    let more: Vec<TcpStream> = (0..SESSIONS).map(|_| pairs.open()).collect();
+    let held = HELD_BYTES.get() - before - (SESSIONS * size_of::<TcpStream>()) as i64;
+    let each = held / SESSIONS as i64;
+    assert!(each <= IDLE_BYTES_MAX, "an idle session holds {each} bytes");
+    let frame = masked(TEXT, &[b'x'; 10_000]);
+    let mut answer = vec![0; frame.len() - 4];
+    for stream in &mut streams {
+        pairs.echo(stream, &frame, &mut answer);
+    }
+    drop(answer);
+    let after = HELD_BYTES.get() - before;
+    assert!(after - held < 64 * 1024, "traffic leaves {} bytes behind", after - held);
+    drop(more);
+}
+
+/// The goal is 256; what is above it are the protocol's connection and the engine's stream.
+const IDLE_BYTES_MAX: i64 = 512;
