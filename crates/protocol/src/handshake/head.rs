@@ -1,6 +1,6 @@
 use super::error::HandshakeError;
 use super::header::{is_token_byte, trim};
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 /// More header lines than this are refused whatever the limit says, for they are checked in an
 /// array on the stack.
@@ -115,8 +115,9 @@ impl HeadSearch {
 
     fn search(&mut self, within: &[u8]) -> Result<Progress, HandshakeError> {
         self.check_first_byte(within)?;
-        while let Some(offset) = memchr(b'\n', within.get(self.searched..).unwrap_or_default()) {
-            let feed = self.searched + offset;
+        let searched = self.searched;
+        for offset in memchr_iter(b'\n', within.get(searched..).unwrap_or_default()) {
+            let feed = searched + offset;
             self.look_to(feed + 1);
             let line = within.get(self.line_start..feed).unwrap_or_default();
             self.check_start_line_len(line.len())?;

@@ -44,7 +44,9 @@ pub(super) const fn list_elements(value: &[u8]) -> ListElements<'_> {
 
 /// Whether a comma-separated list has the element `token`, compared without regard to case.
 pub(super) fn lists_token(value: &[u8], token: &str) -> bool {
-    list_elements(value).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    // Nearly always the list is this one token.
+    value.eq_ignore_ascii_case(token.as_bytes())
+        || list_elements(value).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// The subprotocols that a client offers, the one it likes best first (RFC 6455 section 4.2.1, 8.).
@@ -94,19 +96,42 @@ pub(super) fn check_subprotocols(mut headers: Headers<'_>) -> Result<(), Handsha
     if len == 0 { Err(HandshakeError::Subprotocols) } else { Ok(()) }
 }
 
-/// Checks all lines of Sec-WebSocket-Extensions together: at least one extension, at most 32, each
-/// as the grammar of RFC 6455 section 9.1 has it.
-pub(super) fn check_extensions(mut headers: Headers<'_>) -> Result<(), HandshakeError> {
-    let mut len = 0;
-    while let Some(mut value) = headers.next_named(EXTENSIONS_HEADER) {
+/// All lines of Sec-WebSocket-Extensions together, counted as they come by: at least one extension,
+/// at most 32, each as the grammar of RFC 6455 section 9.1 has it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ExtensionTally {
+    has_lines: bool,
+    len: usize,
+    fault: Option<HandshakeError>,
+}
+
+impl ExtensionTally {
+    /// Counts one more line, unless a fault was found before.
+    pub(super) fn add(&mut self, value: &[u8]) {
+        self.has_lines = true;
+        if self.fault.is_none() {
+            self.fault = self.count(value).err();
+        }
+    }
+
+    fn count(&mut self, mut value: &[u8]) -> Result<(), HandshakeError> {
         while take_extension(&mut value)?.is_some() {
-            len += 1;
-            if len > EXTENSIONS_MAX {
+            self.len += 1;
+            if self.len > EXTENSIONS_MAX {
                 return Err(HandshakeError::TooManyExtensions);
             }
         }
+        Ok(())
     }
-    if len == 0 { Err(HandshakeError::Extensions) } else { Ok(()) }
+
+    /// Whether all was well; no line at all is.
+    pub(super) const fn check(&self) -> Result<(), HandshakeError> {
+        match self.fault {
+            Some(error) => Err(error),
+            None if self.has_lines && self.len == 0 => Err(HandshakeError::Extensions),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The extensions that a client offers, in its order of preference, all lines taken together. The
@@ -139,15 +164,15 @@ impl<'b> Iterator for ExtensionOffers<'b> {
 /// One element of Sec-WebSocket-Extensions: `name; parameter; parameter=value; parameter="value"`.
 #[derive(Clone, Copy, Debug)]
 pub struct Extension<'b> {
-    name: &'b str,
+    name: &'b [u8],
     parameters: &'b [u8],
 }
 
 impl<'b> Extension<'b> {
     /// The name, a token.
     #[must_use]
-    pub const fn name(&self) -> &'b str {
-        self.name
+    pub fn name(&self) -> &'b str {
+        token_text(self.name)
     }
 
     /// The parameters in their order; a name may occur twice.
@@ -167,21 +192,22 @@ impl<'b> Iterator for Parameters<'b> {
     type Item = (&'b str, Option<ParameterValue<'b>>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        take_parameter(&mut self.rest).ok()?
+        let parameter = take_parameter(&mut self.rest).ok()??;
+        Some((token_text(parameter.name), parameter.value))
     }
 }
 
 /// The value of a parameter: a token, which may have been sent in quotes and with escapes.
 #[derive(Clone, Copy, Debug)]
 pub struct ParameterValue<'b> {
-    escaped: &'b str,
+    escaped: &'b [u8],
 }
 
 impl<'b> ParameterValue<'b> {
     /// The characters without quotes and escapes, all of them ASCII.
     pub fn chars(&self) -> impl Iterator<Item = char> + use<'b> {
         // Only token characters are escaped, so a backslash never stands for itself.
-        self.escaped.chars().filter(|&character| character != '\\')
+        self.escaped.iter().filter(|&&byte| byte != b'\\').map(|&byte| char::from(byte))
     }
 }
 
@@ -223,10 +249,13 @@ fn take_extension<'b>(rest: &mut &'b [u8]) -> Result<Option<Extension<'b>>, Hand
     Ok(Some(Extension { name, parameters }))
 }
 
+struct Parameter<'b> {
+    name: &'b [u8],
+    value: Option<ParameterValue<'b>>,
+}
+
 /// Takes `; name`, `; name=value` or `; name="value"`; `None` where no semicolon follows.
-fn take_parameter<'b>(
-    rest: &mut &'b [u8],
-) -> Result<Option<(&'b str, Option<ParameterValue<'b>>)>, HandshakeError> {
+fn take_parameter<'b>(rest: &mut &'b [u8]) -> Result<Option<Parameter<'b>>, HandshakeError> {
     skip_whitespace(rest);
     let [b';', after @ ..] = *rest else {
         return Ok(None);
@@ -235,7 +264,7 @@ fn take_parameter<'b>(
     skip_whitespace(rest);
     let name = take_token(rest)?;
     let [b'=', after @ ..] = *rest else {
-        return Ok(Some((name, None)));
+        return Ok(Some(Parameter { name, value: None }));
     };
     *rest = after;
     let escaped = match *rest {
@@ -245,7 +274,7 @@ fn take_parameter<'b>(
         }
         _ => take_token(rest)?,
     };
-    Ok(Some((name, Some(ParameterValue { escaped }))))
+    Ok(Some(Parameter { name, value: Some(ParameterValue { escaped }) }))
 }
 
 fn skip_whitespace(rest: &mut &[u8]) {
@@ -254,15 +283,15 @@ fn skip_whitespace(rest: &mut &[u8]) {
     }
 }
 
-fn take_token<'b>(rest: &mut &'b [u8]) -> Result<&'b str, HandshakeError> {
+fn take_token<'b>(rest: &mut &'b [u8]) -> Result<&'b [u8], HandshakeError> {
     let len = rest.iter().position(|&byte| !is_token_byte(byte)).unwrap_or(rest.len());
-    take_text(rest, len)
+    take_bytes(rest, len)
 }
 
 /// Takes a quoted string whose opening quote is gone, and its closing quote. What it stands for
 /// must be a token (RFC 6455 section 9.1), so the rule of quoted strings shrinks to: a token, any
 /// character of it escaped.
-fn take_quoted<'b>(rest: &mut &'b [u8]) -> Result<&'b str, HandshakeError> {
+fn take_quoted<'b>(rest: &mut &'b [u8]) -> Result<&'b [u8], HandshakeError> {
     let mut len = 0;
     loop {
         len += match rest.get(len..).unwrap_or_default() {
@@ -272,17 +301,19 @@ fn take_quoted<'b>(rest: &mut &'b [u8]) -> Result<&'b str, HandshakeError> {
             _ => return Err(HandshakeError::Extensions),
         };
     }
-    let text = take_text(rest, len)?;
+    let text = take_bytes(rest, len)?;
     *rest = rest.get(1..).unwrap_or_default();
     Ok(text)
 }
 
 /// Takes `len` bytes, at least one.
-fn take_text<'b>(rest: &mut &'b [u8], len: usize) -> Result<&'b str, HandshakeError> {
-    let (text, after) = rest.split_at_checked(len).unwrap_or_default();
+fn take_bytes<'b>(rest: &mut &'b [u8], len: usize) -> Result<&'b [u8], HandshakeError> {
+    let (bytes, after) = rest.split_at_checked(len).unwrap_or_default();
     *rest = after;
-    match core::str::from_utf8(text) {
-        Ok(text) if !text.is_empty() => Ok(text),
-        _ => Err(HandshakeError::Extensions),
-    }
+    if bytes.is_empty() { Err(HandshakeError::Extensions) } else { Ok(bytes) }
+}
+
+/// A token as text, which it is.
+fn token_text(token: &[u8]) -> &str {
+    core::str::from_utf8(token).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 use super::error::HandshakeError;
 use super::head::{Headers, Once, RawHead, content_length};
 use super::negotiate::{
-    EXTENSIONS_HEADER, SUBPROTOCOL_HEADER, check_extensions, list_elements, lists_token,
+    EXTENSIONS_HEADER, ExtensionTally, SUBPROTOCOL_HEADER, list_elements, lists_token,
 };
 use super::request::HttpVersion;
 use alloc::string::String;
@@ -104,7 +104,7 @@ pub(super) fn read<'b>(
     let mut fields = Fields::default();
     let headers = raw.visit_headers(|name, value| fields.visit(name, value))?;
     if status == 101 {
-        let subprotocol = fields.check_switch(version, headers, expected)?;
+        let subprotocol = fields.check_switch(version, expected)?;
         return Ok(Some(Reply::Switched(Switched { head_len: raw.end, subprotocol })));
     }
     if status < 200 {
@@ -120,7 +120,7 @@ struct Fields<'b> {
     connection: bool,
     accept: Once<&'b [u8]>,
     subprotocol: Once<&'b [u8]>,
-    extensions: Once<()>,
+    extensions: Once<&'b [u8]>,
     content_length: Once<&'b [u8]>,
     transfer_encoding: bool,
 }
@@ -135,7 +135,7 @@ impl<'b> Fields<'b> {
             17 if is("transfer-encoding") => self.transfer_encoding = true,
             20 if is("sec-websocket-accept") => self.accept.put(value),
             22 if is(SUBPROTOCOL_HEADER) => self.subprotocol.put(value),
-            24 if is(EXTENSIONS_HEADER) => self.extensions.put(()),
+            24 if is(EXTENSIONS_HEADER) => self.extensions.put(value),
             _ => {}
         }
         Ok(())
@@ -146,7 +146,6 @@ impl<'b> Fields<'b> {
     fn check_switch(
         &self,
         version: HttpVersion,
-        headers: Headers<'b>,
         expected: Expected<'_>,
     ) -> Result<Option<String>, HandshakeError> {
         if version == HttpVersion::Http10 {
@@ -167,8 +166,10 @@ impl<'b> Fields<'b> {
         // 5. No extension but those offered, and none is.
         match self.extensions {
             Once::Absent => {}
-            Once::One(()) => {
-                check_extensions(headers)?;
+            Once::One(value) => {
+                let mut tally = ExtensionTally::default();
+                tally.add(value);
+                tally.check()?;
                 return Err(HandshakeError::ExtensionNotOffered);
             }
             Once::Repeated => return Err(HandshakeError::Extensions),

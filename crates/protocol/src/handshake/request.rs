@@ -1,7 +1,7 @@
 use super::error::HandshakeError;
 use super::head::{Headers, Once, RawHead, content_length};
 use super::header::is_token;
-use super::negotiate::{EXTENSIONS_HEADER, SUBPROTOCOL_HEADER, lists_token};
+use super::negotiate::{EXTENSIONS_HEADER, ExtensionTally, SUBPROTOCOL_HEADER, lists_token};
 use super::url::Authority;
 use core::fmt;
 
@@ -102,7 +102,7 @@ pub(super) struct Signals<'b> {
     pub(super) key: Once<&'b [u8]>,
     pub(super) websocket_version: Once<&'b [u8]>,
     pub(super) has_subprotocols: bool,
-    pub(super) has_extensions: bool,
+    pub(super) extensions: ExtensionTally,
 }
 
 /// The versions of HTTP that matter here.
@@ -204,7 +204,7 @@ fn visit<'b>(
         17 if is("sec-websocket-key") => signals.key.put(value),
         21 if is("sec-websocket-version") => signals.websocket_version.put(value),
         22 if is(SUBPROTOCOL_HEADER) => signals.has_subprotocols = true,
-        24 if is(EXTENSIONS_HEADER) => signals.has_extensions = true,
+        24 if is(EXTENSIONS_HEADER) => signals.extensions.add(value),
         _ => {}
     }
     Ok(())

@@ -2,7 +2,7 @@ use super::error::HandshakeError;
 use super::head::{HeadLimits, HeadSearch, Once};
 use super::header::Header;
 use super::key;
-use super::negotiate::{ExtensionOffers, Subprotocols, check_extensions, check_subprotocols};
+use super::negotiate::{ExtensionOffers, Subprotocols, check_subprotocols};
 use super::request::{self, HttpVersion, Request, Signals};
 use crate::outbox::Outbox;
 use alloc::borrow::Cow;
@@ -89,9 +89,7 @@ fn check_upgrade<'b>(
     if signals.has_subprotocols {
         check_subprotocols(request.headers())?;
     }
-    if signals.has_extensions {
-        check_extensions(request.headers())?;
-    }
+    signals.extensions.check()?;
     Ok(key)
 }
 

@@ -145,27 +145,27 @@ pub(super) struct Authority<'a> {
 impl<'a> Authority<'a> {
     /// Takes letters, digits, `-`, `.`, `_` and `~` for a name; or an IPv6 address in brackets.
     pub(super) fn parse(text: &'a str) -> Result<Self, UrlError> {
-        if text.contains('@') {
-            return Err(UrlError::UserInfo);
-        }
-        let (host, port) = match text.strip_prefix('[') {
+        // What else may stand there has names of its own, which only a refusal needs.
+        Self::split(text).map_err(|error| match error {
+            _ if text.contains('@') => UrlError::UserInfo,
+            UrlError::Host if !text.is_ascii() => UrlError::HostNotAscii,
+            error => error,
+        })
+    }
+
+    fn split(text: &'a str) -> Result<Self, UrlError> {
+        let host_len = match text.strip_prefix('[') {
             Some(bracketed) => {
                 let (address, _) = bracketed.split_once(']').ok_or(UrlError::Host)?;
                 address.parse::<Ipv6Addr>().map_err(|_| UrlError::Host)?;
                 // Two brackets are one byte each.
-                text.split_at(address.len() + 2)
+                address.len() + 2
             }
-            None => text.split_at(text.find(':').unwrap_or(text.len())),
+            None => text.bytes().position(|byte| !is_name_byte(byte)).unwrap_or(text.len()),
         };
-        if !host.is_ascii() {
-            return Err(UrlError::HostNotAscii);
-        }
-        let is_name =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-        if !host.starts_with('[') && (host.is_empty() || !host.bytes().all(is_name)) {
-            return Err(UrlError::Host);
-        }
+        let (host, port) = text.split_at_checked(host_len).ok_or(UrlError::Host)?;
         let port = match port.strip_prefix(':') {
+            _ if host.is_empty() => return Err(UrlError::Host),
             None if port.is_empty() => None,
             None => return Err(UrlError::Host),
             // RFC 3986 section 3.2.3 allows the colon without a number.
@@ -174,6 +174,10 @@ impl<'a> Authority<'a> {
         };
         Ok(Self { host, port })
     }
+}
+
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 fn parse_port(digits: &str) -> Result<u16, UrlError> {
