@@ -132,6 +132,12 @@ fn print(stdout: &mut impl Write, message: &Message, binary: bool) -> io::Result
             }
             writeln!(stdout, "{}", if bytes.len() > SHOWN_BYTES_MAX { " …" } else { "" })?;
         }
+        // A script gets what was sent; a terminal gets nothing that it would obey.
+        Message::Text(text) if io::stdout().is_terminal() => {
+            for line in text.split('\n') {
+                writeln!(stdout, "{}", printable(line))?;
+            }
+        }
         message => {
             stdout.write_all(message.as_bytes())?;
             stdout.write_all(b"\n")?;

@@ -1,21 +1,22 @@
 //! The DevTools protocol: JSON messages over a WebSocket, one answer for each numbered call, events in between.
+//! The client is our own, so the browser is a foreign server to it.
 
-use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tungstenite::stream::MaybeTlsStream;
-use tungstenite::{Message, WebSocket};
+use sockeye::{BlockingSocket, Client};
 
 use crate::Fault;
 
 /// Longer than any single step of a test may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// A picture of a page comes as one message.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// A line to a browser.
 #[derive(Debug)]
 pub struct Devtools {
-    socket: WebSocket<MaybeTlsStream<TcpStream>>,
+    socket: BlockingSocket,
     calls: u64,
     events: Vec<Value>,
 }
@@ -32,10 +33,9 @@ impl Devtools {
     /// # Errors
     /// When the browser refuses.
     pub fn connect(url: &str) -> Result<Self, Fault> {
-        let (socket, _response) = tungstenite::connect(url)?;
-        if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
-            stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-        }
+        let client = Client::new(url)
+            .connection(|connection| connection.message_bytes_max = MESSAGE_BYTES_MAX);
+        let socket = client.connect_blocking()?;
         Ok(Self { socket, calls: 0, events: Vec::new() })
     }
 
@@ -75,10 +75,10 @@ impl Devtools {
         if let Some(target) = target {
             call["sessionId"] = json!(target.session);
         }
-        self.socket.send(Message::text(call.to_string()))?;
+        self.socket.send_text(&call.to_string())?;
         loop {
-            let Message::Text(text) = self.socket.read()? else { continue };
-            let mut message: Value = serde_json::from_str(&text)?;
+            let message = self.socket.recv_timeout(ANSWER_WITHIN)?;
+            let mut message: Value = serde_json::from_slice(message.as_bytes())?;
             if message["id"] != json!(id) {
                 self.events.push(message);
             } else if message["error"].is_null() {

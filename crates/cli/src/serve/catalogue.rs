@@ -51,7 +51,8 @@ struct Shelf {
 impl Catalogue {
     /// Carries out one command for one version.
     pub(crate) fn execute(&mut self, version: &str, command: &str) -> Result<Answer, Refusal> {
-        let (word, rest) = command.trim().split_once(' ').unwrap_or((command.trim(), ""));
+        let command = command.trim();
+        let (word, rest) = command.split_once(' ').unwrap_or((command, ""));
         match word {
             "create" => self.create(version, rest),
             "update" => {

@@ -45,9 +45,11 @@ pub(crate) fn serve(options: &Serve) -> Result<ExitCode, String> {
     figures.watch(server.clone());
 
     let (sender, stop) = channel();
-    // Nobody listens any more only when the server has stopped already.
-    on_interrupt(move || drop(sender.send(())))
-        .map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let ask = move || {
+        // Nobody listens any more only when the server has stopped already.
+        let _ = sender.send(());
+    };
+    on_interrupt(ask).map_err(|error| format!("cannot wait for signals: {error}"))?;
     let address =
         server.local_addr().map_or_else(|| options.listen.clone(), |address| address.to_string());
     say(&format!(

@@ -12,13 +12,13 @@ use crate::wire::Wire;
 const ECHO_WITHIN: Duration = Duration::from_secs(2);
 
 /// A thread that echoes over two connections, one for each loop as chance has it, until it is asked what it saw.
-pub struct Bystander {
+pub(crate) struct Bystander {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<(usize, Duration)>,
 }
 
 impl Bystander {
-    pub fn start(address: SocketAddr) -> Self {
+    pub(crate) fn start(address: SocketAddr) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let mut wires = [Wire::open(address, "/echo"), Wire::open(address, "/echo/async")];
@@ -43,7 +43,7 @@ impl Bystander {
     }
 
     /// Ends it and checks that it was never kept waiting.
-    pub fn was_unharmed(self) {
+    pub(crate) fn was_unharmed(self) {
         self.stop.store(true, Ordering::Relaxed);
         let (echoes, slowest) = self.thread.join().expect("every echo came back");
         assert!(echoes >= 2, "it had no turn");

@@ -14,7 +14,7 @@ const READY: &str = "the crowd is there";
 
 /// What the clients of a crowd do before they wait to be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plan {
+pub(crate) enum Plan {
     /// Sends the first lines of a request.
     HalfHandshake,
     /// Opens /echo and sends the first part of a message.
@@ -22,14 +22,14 @@ pub enum Plan {
 }
 
 /// The child process; dropping it kills it with SIGKILL.
-pub struct Crowd {
+pub(crate) struct Crowd {
     child: Child,
     _stdout: BufReader<ChildStdout>,
 }
 
 impl Crowd {
     /// Starts `count` clients and waits until all of them have done their part.
-    pub fn gather(plan: Plan, count: usize, address: SocketAddr) -> Self {
+    pub(crate) fn gather(plan: Plan, count: usize, address: SocketAddr) -> Self {
         let mut command = Command::new(env::current_exe().expect("this test has a path"));
         command.args(["--exact", "crowd::child", "--nocapture", "--test-threads", "1"]);
         command.env(PLAN, format!("{plan:?} {count} {address}"));
@@ -53,8 +53,10 @@ impl Drop for Crowd {
 }
 
 /// As many clients as `wanted`, or as the hard limit leaves room for.
-pub fn permitted(wanted: usize) -> usize {
-    let hard = getrlimit(Resource::Nofile).maximum.map_or(wanted, |maximum| maximum as usize);
+pub(crate) fn permitted(wanted: usize) -> usize {
+    let hard = getrlimit(Resource::Nofile)
+        .maximum
+        .map_or(wanted, |maximum| usize::try_from(maximum).unwrap_or(usize::MAX));
     wanted.min(hard.saturating_sub(500))
 }
 

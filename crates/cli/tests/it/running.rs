@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Every wait in these tests ends after this.
-pub const SOON: Duration = Duration::from_secs(15);
+pub(crate) const SOON: Duration = Duration::from_secs(15);
 
 /// A `sockeye serve` that ends with the test.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Running {
     /// Starts it with two loops, and with `options` besides.
-    pub fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         let mut command = sockeye(&["serve", "--listen", "127.0.0.1:0", "--threads", "2"]);
         command.args(options).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("the binary starts");
@@ -35,17 +35,17 @@ impl Running {
         Self { child, stdout, address }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("ws://{}{path}", self.address)
     }
 
     /// Open descriptors of the process.
-    pub fn descriptors(&self) -> usize {
+    pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
     }
 
     /// Resident memory of the process, in KiB.
-    pub fn resident_kib(&self) -> usize {
+    pub(crate) fn resident_kib(&self) -> usize {
         let status =
             fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let line =
@@ -53,12 +53,12 @@ impl Running {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
     /// Waits for its end and returns how it ended and what it had said since it listened.
-    pub fn ended(&mut self) -> (ExitStatus, String) {
+    pub(crate) fn ended(&mut self) -> (ExitStatus, String) {
         let status = ended(&mut self.child);
         let mut said = String::new();
         self.stdout.read_to_string(&mut said).expect("text");
@@ -74,14 +74,14 @@ impl Drop for Running {
 }
 
 /// The binary with `arguments`.
-pub fn sockeye(arguments: &[&str]) -> Command {
+pub(crate) fn sockeye(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sockeye"));
     command.args(arguments);
     command
 }
 
 /// Waits until `child` has ended; after a while it is killed and the test fails.
-pub fn ended(child: &mut Child) -> ExitStatus {
+pub(crate) fn ended(child: &mut Child) -> ExitStatus {
     let mut status = None;
     let in_time = eventually(|| {
         status = child.try_wait().expect("it is ours");
@@ -94,7 +94,7 @@ pub fn ended(child: &mut Child) -> ExitStatus {
 }
 
 /// Whether `condition` holds before the wait ends. Another process tells nobody when its state changes, so it is asked.
-pub fn eventually(mut condition: impl FnMut() -> bool) -> bool {
+pub(crate) fn eventually(mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + SOON;
     loop {
         if condition() {
