@@ -1,4 +1,64 @@
-//! The event loop that drives `sockeye-protocol`.
+//! The event loop that drives [`sockeye_protocol`]: it accepts and connects, carries bytes between
+//! transports and connections, and calls handlers.
+//!
+//! A [`Reactor`] is one thread's loop. It owns an [engine](engine::Engine), which is the operating
+//! system as the loop sees it, and a [`Service`], which decides about requests and makes a
+//! [`Handler`] for each session. A handler talks to the other side through a [`Peer`], other
+//! threads through a [`Sender`], a [`Group`] or a [`Handle`]. A [`Cluster`] is one loop on each of
+//! several threads.
+//!
+//! ```text
+//!   poll ─► clock ─► dispatch ─► commands ─► timers ─► tasks ─► flush ─► reap ─┐
+//!    ▲               accept      from other            Service   one write      │
+//!    │               read        threads               ::tasks   a session      │
+//!    └──────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Everything that a turn says to one peer leaves in one write, nothing waits without a limit, and
+//! an idle session holds no buffer. User code runs behind a guard: a panic ends its own session with
+//! 1011 and nothing else, as long as panics unwind.
+//!
+//! Not here: routes, queues of messages, async functions (the `sockeye` crate), TLS, HTTP beyond the
+//! answer to one request.
+//!
+//! # Example
+//!
+//! An echo server:
+//!
+//! ```no_run
+//! use sockeye_protocol::{Event, handshake::Head};
+//! use sockeye_reactor::engine::{Address, Mio, Remote};
+//! use sockeye_reactor::{Accept, Config, Decision, Handler, Peer, Reactor, Service};
+//!
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
+//!         // A peer that does not read fills its outbox; then its messages are left unanswered.
+//!         let _ = match event {
+//!             Event::Text(text) => peer.send_text(&text),
+//!             Event::Binary(payload) => peer.send_binary(&payload),
+//!             _ => Ok(()),
+//!         };
+//!     }
+//! }
+//!
+//! struct Echoes;
+//!
+//! impl Service for Echoes {
+//!     type Handler = Echo;
+//!
+//!     fn request(&mut self, _head: &Head<'_>, _remote: &Remote) -> Decision<Echo> {
+//!         Decision::Accept(Accept::new(Echo))
+//!     }
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let mut reactor = Reactor::new(Mio::new()?, Echoes, Config::default());
+//!     reactor.listen(&Address::Tcp(([127, 0, 0, 1], 9001).into()))?;
+//!     reactor.run()
+//! }
+//! ```
 #![forbid(unsafe_code)]
 
 // In reading order; a module uses only modules declared below it (tests/it/layout.rs).

@@ -63,6 +63,8 @@ pub(crate) struct Mailbox {
 struct Waiting {
     commands: Vec<Command>,
     bytes: usize,
+    /// The reactor is gone: nothing will ever be carried out.
+    closed: bool,
 }
 
 impl Mailbox {
@@ -81,6 +83,9 @@ impl Mailbox {
         let cost = payload_bytes.saturating_add(COMMAND_BYTES);
         {
             let mut waiting = self.lock();
+            if waiting.closed {
+                return Ok(());
+            }
             if waiting.bytes != 0 && waiting.bytes.saturating_add(cost) > self.bytes_max {
                 return Err(Full);
             }
@@ -94,8 +99,25 @@ impl Mailbox {
     /// Posts a command whose number is bounded by the sessions (one at a time for each), so that it
     /// need not be, and must not be, refused.
     pub(crate) fn post_always(&self, command: Command) {
-        self.lock().commands.push(command);
+        {
+            let mut waiting = self.lock();
+            if waiting.closed {
+                return;
+            }
+            waiting.commands.push(command);
+        }
         self.wake();
+    }
+
+    /// The reactor is gone. What waits is dropped, and so is what still comes: commands for sessions
+    /// that are gone find nothing anyway, and who waits for an answer learns that there is none.
+    pub(crate) fn close(&self) {
+        let commands = {
+            let mut waiting = self.lock();
+            waiting.closed = true;
+            std::mem::take(&mut waiting.commands)
+        };
+        drop(commands);
     }
 
     /// Makes the next turn happen now.

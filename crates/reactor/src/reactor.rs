@@ -194,6 +194,7 @@ impl<S: Service, E: Engine> Drop for Reactor<S, E> {
     fn drop(&mut self) {
         self.cut_all(Cause::Stopped);
         self.reap();
+        self.shared.mailbox.close();
     }
 }
 

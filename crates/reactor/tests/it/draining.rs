@@ -138,3 +138,12 @@ fn a_reactor_that_is_stopped_says_so() {
     world.reactor.handle().stop();
     assert_eq!(world.turn(), Turn::Done);
 }
+
+#[test]
+fn who_asks_a_reactor_that_is_gone_is_not_left_waiting() {
+    let world = World::new(silent());
+    let handle = world.reactor.handle();
+    drop(world);
+    let draining = handle.drain(DrainPlan::within(SECOND));
+    assert_eq!(draining.wait(SECOND * 60), None);
+}

@@ -3,6 +3,7 @@
 
 mod accepting;
 mod broadcast;
+mod cluster;
 mod draining;
 mod engine;
 mod frames;
