@@ -4,8 +4,10 @@
 
 mod closing;
 mod control;
+mod ending;
 mod fragments;
 mod framing;
+mod sending;
 mod text;
 
 use sockeye_protocol::{Config, Role};

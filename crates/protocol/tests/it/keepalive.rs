@@ -114,6 +114,7 @@ fn frg_15_ctl_12_an_unfinished_message_has_a_deadline_that_pings_do_not_move() {
         for start in [
             frame(role, 0x01, b"never finished"),
             frame(role, 0x82, b"cut")[..4].to_vec(),
+            frame(role, 0x89, b"cut")[..4].to_vec(),
             vec![0x81],
         ] {
             let mut endpoint = Endpoint::new(role, Config::default());

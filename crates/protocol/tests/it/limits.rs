@@ -1,6 +1,8 @@
 //! What a peer, or a careless caller, cannot make grow.
 
-use sockeye_protocol::{Config, Outbox, Prepared, Role, SendError};
+use sockeye_protocol::{
+    CloseCode, Config, FrameHeader, FrameReader, Outbox, Prepared, Role, SendError,
+};
 
 use crate::support::{Endpoint, Length, describe_frames, frame, raw_frame};
 use crate::zero_copy::allocated_by;
@@ -153,4 +155,58 @@ fn ctl_03_a_ping_is_answered_at_the_lowest_mark() {
     assert_eq!(describe_frames(&endpoint.take_sent(), Role::Server), ["pong one"]);
     endpoint.with(|connection, output| connection.outbox_drained(output));
     assert_eq!(describe_frames(&endpoint.take_sent(), Role::Server), ["pong two"]);
+}
+
+#[test]
+fn frm_23_a_header_that_comes_byte_by_byte_needs_no_memory() {
+    let mut header = raw_frame(Role::Server, 0x82, Length::SixtyFour(0x1_0000), b"");
+    assert_eq!(header.len(), FrameHeader::BYTES_MAX);
+    let (_, heap) = allocated_by(|| {
+        let mut reader = FrameReader::new(Role::Server, &Config::default());
+        for byte in header.chunks_mut(1) {
+            assert!(reader.next(&mut &mut byte[..]).expect("legal").is_none());
+        }
+    });
+    assert_eq!(heap.allocations, 0);
+}
+
+/// However a connection ends, it gives back what it held for unfinished messages and frames.
+#[test]
+fn an_ended_connection_holds_no_message() {
+    for end in ["violation", "fail", "close", "eof"] {
+        let (endpoint, heap) = allocated_by(|| {
+            let mut config = Config::default();
+            config.outbox_high_mark = 0;
+            let mut endpoint = Endpoint::new(Role::Server, config);
+            let mut unfinished = [
+                frame(Role::Server, 0x02, &[7; 10_000]),
+                frame(Role::Server, 0x89, b"answered"),
+                frame(Role::Server, 0x89, &[7; 120]),
+            ]
+            .concat();
+            if end == "eof" || end == "fail" {
+                unfinished.extend(&frame(Role::Server, 0x8A, &[7; 120])[..50]);
+            }
+            endpoint.feed(&unfinished).expect("legal");
+            let _ = match end {
+                "violation" => endpoint.feed(&[0x83, 0x80]),
+                "close" => endpoint.feed(&frame(Role::Server, 0x88, b"")),
+                "fail" => {
+                    endpoint.with(|connection, output| connection.fail(CloseCode::POLICY, output));
+                    Ok(())
+                }
+                _ => {
+                    endpoint.connection.receive_eof();
+                    Ok(())
+                }
+            };
+            endpoint.events = Vec::new();
+            endpoint.take_sent();
+            drop(endpoint.outbox.take_spare());
+            endpoint
+        });
+        // What is left is the shared configuration and the verdict.
+        assert!(heap.held_bytes <= 300, "{end}: {heap:?}");
+        drop(endpoint);
+    }
 }

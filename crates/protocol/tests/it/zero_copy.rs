@@ -228,3 +228,53 @@ fn a_large_message_can_be_read_straight_into_its_buffer() {
         }
     }
 }
+
+#[test]
+fn control_frames_lie_in_the_callers_buffer_too() {
+    let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
+    let mut outbox = Outbox::new();
+    outbox.lend(Vec::with_capacity(1024));
+    let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+    let mut buffer =
+        [frame(Role::Server, 0x89, b"ping"), frame(Role::Server, 0x8A, b"pong")].concat();
+    let mut input = &mut buffer[..];
+    let (_, heap) = allocated_by(|| {
+        for _ in 0..2 {
+            match connection.receive(&mut input, &mut output) {
+                Ok(Some(Event::Ping(payload) | Event::Pong(payload))) => {
+                    assert!(payload.is_borrowed());
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    assert_eq!(heap.allocations, 0);
+}
+
+/// Straight into the message only where a read of its own pays, and never while the bytes that
+/// come next are not the message's.
+#[test]
+fn the_buffer_of_a_message_is_lent_only_for_its_own_bytes() {
+    let lent = |pieces: &[&[u8]]| {
+        let mut connection =
+            Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
+        let mut outbox = Outbox::new();
+        let mut output =
+            Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+        for piece in pieces {
+            let mut piece = piece.to_vec();
+            assert_eq!(connection.receive(&mut &mut piece[..], &mut output), Ok(None));
+        }
+        connection.input_buffer().map(|buffer| buffer.capacity() - buffer.len())
+    };
+    let least = 16 * 1024;
+    let message = frame(Role::Server, 0x82, &vec![1; 10 + least]);
+    let header_len = message.len() - 10 - least;
+    assert_eq!(lent(&[&message[..header_len]]), None, "nothing has come yet");
+    assert!(lent(&[&message[..header_len + 10]]).is_some_and(|room| (1..=least).contains(&room)));
+    assert_eq!(lent(&[&message[..header_len + 11]]), None, "too little is missing");
+    let fragment = frame(Role::Server, 0x02, &vec![1; 10 + least]);
+    assert_eq!(lent(&[&fragment]), None, "between two frames");
+    assert_eq!(lent(&[&fragment, &frame(Role::Server, 0x89, b"ping")[..8]]), None);
+    assert_eq!(lent(&[&fragment, &message[..1]]), None, "in a header");
+}

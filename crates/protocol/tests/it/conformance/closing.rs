@@ -332,3 +332,24 @@ fn cls_28_36_failing_with_a_code_that_must_not_be_sent_sends_an_empty_close() {
         assert_eq!(record.end, format!("{code} by local, unclean, linger"));
     }
 }
+
+/// CLS-04: the reason is a field for logs, and stands in no description of an error.
+#[test]
+fn cls_04_frm_10_a_wrong_close_body_fails_at_its_first_wrong_byte() {
+    for role in ROLES {
+        let cases: [(&[u8], usize); 4] = [
+            (b"\x03\xEDsecret", 2),
+            (b"\x03\xE8secret\xFFbehind", 9),
+            (b"\x03\xE8secret\xE2\x28behind", 10),
+            (b"\x03\xE8secret\xE2\x82", 10),
+        ];
+        for (body, wrong) in cases {
+            let bytes = frame(role, 0x88, body);
+            let first = bytes.len() - body.len() + wrong - 1;
+            let mut endpoint = Endpoint::new(role, Config::default());
+            endpoint.feed(&bytes[..first]).expect("it may still become right");
+            let error = endpoint.feed(&bytes[first..=first]).expect_err("certain now");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+}

@@ -156,6 +156,15 @@ fn sec_05_the_limit_is_on_the_whole_message() {
             ["error MessageTooLong at 1014"],
             "1009"
         ),
+        // Control frames are not counted, so they pass where the message is full.
+        Case {
+            rows: "SEC-05, FRG-07",
+            roles: BOTH,
+            input: &[Frame(0x02, &[0; 1000]), Frame(0x89, b"p"), Frame(0x80, b"")],
+            events: &["ping p", "binary 1000 bytes, sum 0"],
+            sent: &["pong p"],
+            end: "open",
+        },
         refused!(
             "SEC-05",
             SERVER,

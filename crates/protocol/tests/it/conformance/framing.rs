@@ -182,7 +182,7 @@ fn frm_18_19_msk_the_wrong_side_masks() {
         ),
         refused!("FRM-19", CLIENT, [Bytes(b"\x8A\x80\0\0\0\0")], ["error Masked at 0"], "1002"),
         accepted!(
-            "MSK-07",
+            "MSK-07, DAT-09",
             SERVER,
             [Bytes(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58")],
             ["text Hello"]
