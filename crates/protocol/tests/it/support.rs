@@ -125,9 +125,14 @@ impl Endpoint {
         Ok(())
     }
 
+    /// What is to be sent.
+    pub(crate) fn outbox_bytes(&self) -> Vec<u8> {
+        self.outbox.chunks().flatten().copied().collect()
+    }
+
     /// Takes what is to be sent.
     pub(crate) fn take_sent(&mut self) -> Vec<u8> {
-        let sent: Vec<u8> = self.outbox.chunks().flatten().copied().collect();
+        let sent = self.outbox_bytes();
         self.outbox.advance(sent.len());
         sent
     }

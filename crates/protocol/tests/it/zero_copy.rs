@@ -11,7 +11,7 @@ use sockeye_protocol::{
     Config, Connection, Event, Instant, Outbox, Output, Prepared, Role, Unmasked,
 };
 
-use crate::support::frame;
+use crate::support::{Endpoint, frame};
 
 /// What a piece of code did to the heap, on its own thread.
 #[derive(Clone, Copy, Debug, Default)]
@@ -277,4 +277,44 @@ fn the_buffer_of_a_message_is_lent_only_for_its_own_bytes() {
     assert_eq!(lent(&[&fragment]), None, "between two frames");
     assert_eq!(lent(&[&fragment, &frame(Role::Server, 0x89, b"ping")[..8]]), None);
     assert_eq!(lent(&[&fragment, &message[..1]]), None, "in a header");
+}
+
+/// The rest of a message that was read straight into it ends it, proves life and is checked.
+#[test]
+fn a_message_can_end_in_its_own_buffer() {
+    for (first, last, verdict) in [
+        (0x82, 0xFF, "binary"),
+        (0x81, b'x', "text"),
+        (0x81, 0xFF, "error"),
+        (0x81, 0xC3, "error"),
+        (0x02, 0xFF, "nothing"),
+    ] {
+        let mut payload = vec![b'x'; 64 * 1024];
+        payload[64 * 1024 - 1] = last;
+        let stream = frame(Role::Server, first, &payload);
+        // Doubled for this half, the buffer has room for just the other half.
+        let (head, rest) = stream.split_at(stream.len() - 32 * 1024);
+        let mut endpoint = Endpoint::new(Role::Server, Config::default());
+        endpoint.feed(head).expect("legal");
+        endpoint.now = Instant::from_nanos(1 << 34);
+        let told = endpoint.with(|connection, output| {
+            assert_eq!(connection.received(0, output), Ok(None));
+            connection.input_buffer().expect("much is missing").extend_from_slice(rest);
+            match connection.received(rest.len(), output) {
+                Ok(Some(Event::Binary(bytes))) if *bytes == payload => "binary",
+                Ok(Some(Event::Text(text))) if text.as_bytes() == payload => "text",
+                Ok(None) => "nothing",
+                Err(_) => "error",
+                Ok(other) => panic!("{other:?}"),
+            }
+        });
+        assert_eq!(told, verdict, "{first:#x} {last:#x}");
+        let mut idle = Connection::new(Role::Server, Arc::new(Config::default()), endpoint.now);
+        if verdict == "binary" {
+            assert_eq!(endpoint.connection.poll_timeout(), idle.poll_timeout());
+        }
+        let mut output =
+            Output { outbox: &mut endpoint.outbox, mask_keys: &mut Unmasked, now: endpoint.now };
+        assert_eq!(idle.received(0, &mut output), Ok(None));
+    }
 }

@@ -114,6 +114,18 @@ fn dat_10_a_refused_send_leaves_nothing_of_itself() {
     assert!(connection.is_open(), "and the connection is unharmed");
 }
 
+/// A write of two pieces costs more than the copy of a short one.
+#[test]
+fn short_messages_lie_together() {
+    let mut endpoint = Endpoint::new(Role::Server, Config::default());
+    endpoint.with(|connection, output| {
+        for size in [0, 100, 10_000] {
+            assert_eq!(connection.send_binary_owned(vec![7; size], output), Ok(()));
+        }
+        assert_eq!(output.outbox.chunks().count(), 1);
+    });
+}
+
 /// The limit counts headers: a message fits to the last byte, and not beyond.
 #[test]
 fn the_outbox_is_full_at_its_last_byte() {
