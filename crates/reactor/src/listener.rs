@@ -11,6 +11,8 @@ pub(crate) struct Listener {
     pub(crate) ready: bool,
     /// Accepting failed; it is tried again at this time, and not before.
     pub(crate) rests_until: Option<Instant>,
+    /// How many connections in a row died before they were accepted.
+    pub(crate) skipped: usize,
 }
 
 #[derive(Default)]
@@ -20,7 +22,7 @@ pub(crate) struct Listeners {
 
 impl Listeners {
     pub(crate) fn add(&mut self, id: ListenerId, address: Address) {
-        self.list.push(Listener { id, address, ready: true, rests_until: None });
+        self.list.push(Listener { id, address, ready: true, rests_until: None, skipped: 0 });
     }
 
     pub(crate) fn note_acceptable(&mut self, id: ListenerId) {

@@ -11,6 +11,10 @@ use crate::link::Link;
 use crate::session::{Opening, Phase, Session, limits};
 use crate::slab::Key;
 
+/// So many connections in a row that died waiting are no accident: accepting itself is broken, or
+/// forbidden, and must not be tried without end.
+const SKIPS_MAX: usize = 32;
+
 impl<S: Service, E: Engine> Reactor<S, E> {
     /// Whether another session may begin. Those that are open have a limit of their own, which is
     /// answered politely once the request is known.
@@ -31,7 +35,10 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 budget -= 1;
                 listener.rests_until = None;
                 match self.engine.accept(listener.id) {
-                    Ok(Some((carrier, remote))) => self.begin(carrier, remote),
+                    Ok(Some((carrier, remote))) => {
+                        listener.skipped = 0;
+                        self.begin(carrier, remote);
+                    }
                     Ok(None) => listener.ready = false,
                     Err(error) => self.accept_failed(position, &error),
                 }
@@ -39,23 +46,26 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         }
     }
 
-    /// A connection that died in the backlog concerns nobody. Anything else is a lack of the
-    /// process or the system: the edge is gone, so only a timer can find the backlog again, and to
-    /// try at once would spin.
+    /// A connection that died in the backlog concerns nobody, unless nothing else ever comes.
+    /// Anything else is a lack of the process or the system: the edge is gone, so only a timer can
+    /// find the backlog again, and to try at once would spin.
     fn accept_failed(&mut self, position: usize, error: &io::Error) {
         self.shared.stats.accepts_failed += 1;
         self.observe(Notice::AcceptFailed(error));
-        if matches!(
+        let died_waiting = matches!(
             error.kind(),
             io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::ConnectionReset
                 | io::ErrorKind::PermissionDenied
                 | io::ErrorKind::Interrupted
-        ) {
-            return;
-        }
+        );
         let until = self.shared.now + self.shared.config.accept_rest;
         let Some(listener) = self.listeners.get_mut(position) else { return };
+        if died_waiting && listener.skipped < SKIPS_MAX {
+            listener.skipped += 1;
+            return;
+        }
+        listener.skipped = 0;
         listener.rests_until = Some(until);
         // Whoever has waited longest is told rather than left waiting; the others may be served
         // when descriptors come free. A failure to refuse leaves all of them for the next try.

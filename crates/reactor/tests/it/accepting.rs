@@ -51,6 +51,16 @@ fn a_connection_that_died_in_the_backlog_delays_nobody() {
 }
 
 #[test]
+fn accepting_that_is_forbidden_for_good_does_not_spin() {
+    let mut world = World::new(echo());
+    world.network.fail_accepts(EPERM, 1_000_000);
+    let _waiting = world.connect();
+    world.pass(Duration::from_secs(1));
+    let failures = world.count(|told| matches!(told, Told::AcceptFailed));
+    assert!(failures < 400, "{failures} attempts in a second");
+}
+
+#[test]
 fn a_herd_is_accepted_in_turns() {
     let mut world = World::configured(echo(), |config| config.accepts_per_turn = 10);
     let _herd: Vec<_> = (0..35).map(|_| world.connect()).collect();

@@ -38,7 +38,7 @@ impl Default for Conditions {
 /// How an address of a simulated network answers connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// They are made, and [`Network::accept`] returns them.
+    /// They are made, and [`Network::accept`](super::Network::accept) returns them.
     Accept,
     /// They fail.
     Refuse,
