@@ -198,8 +198,10 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let response = if status == 503 { unavailable() } else { Response::new(status) };
         shared.lend(link, HEAD_BYTES);
         response.write(BodyMode::Whole, &mut link.outbox);
+        // A decision may have been made too late for this turn's commands; then a handler is in it.
+        let panicked = guarded_drop(std::mem::replace(phase, Phase::Over)).is_err();
         let answered = enter(shared, link, phase, Step::Answered(status), &mut []);
-        self.entered(key, answered, false);
+        self.entered(key, answered, panicked);
     }
 
     fn is_closed_to_newcomers(&self) -> bool {

@@ -260,3 +260,27 @@ fn a_decision_that_was_made_before_it_was_deferred_counts() {
     }));
     world.open();
 }
+
+#[test]
+fn a_decision_for_a_peer_that_is_gone_reaches_nobody_else() {
+    let (mut world, tickets) = deferring();
+    let gone = world.connect();
+    gone.wire.write(&request("/"));
+    world.settle();
+    drop(gone);
+    world.pass(Duration::from_secs(11));
+    world.assert_empty();
+    // The next one has its slot, and waits for a decision of its own.
+    let mut next = world.connect();
+    next.wire.write(&request("/"));
+    world.settle();
+    assert_eq!(world.reactor.sessions(), 1);
+    let late = tickets.borrow_mut().remove(0);
+    late.answer(accept(&world));
+    world.settle();
+    assert!(next.head().is_none());
+    let its_own = tickets.borrow_mut().remove(0);
+    its_own.answer(Decision::Respond(Response::new(403)));
+    world.settle();
+    assert!(next.head().expect("an answer").starts_with("HTTP/1.1 403 "));
+}

@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
-use sockeye_protocol::handshake::Head;
+use sockeye_protocol::handshake::{ClientRequest, Head, Url};
 use sockeye_protocol::{CloseCode, CloseReason, Event};
 use sockeye_reactor::engine::{Address, Conditions, Memory, Network, Remote};
 use sockeye_reactor::{
-    Accept, Cause, Config, Decision, Handler, Notice, Outcome, Peer, Peers, Reactor, Service,
+    Accept, Cause, Config, ConnectError, Decision, Handler, Notice, Outcome, Outward, Peer, Peers,
+    Reactor, Service,
 };
 
 use crate::frames::{TEXT, close, masked, request};
@@ -25,6 +26,8 @@ enum Place {
     Tasks,
     Observe,
     Deadline,
+    Connect,
+    FailedToConnect,
 }
 
 /// A service that panics in one place, once for each session.
@@ -64,6 +67,10 @@ impl Handler for Glass {
     fn close(&mut self, _: Outcome) {
         self.trip(Place::Close);
     }
+
+    fn failed_to_connect(&mut self, _: ConnectError) {
+        self.trip(Place::FailedToConnect);
+    }
 }
 
 impl Drop for Glass {
@@ -101,6 +108,16 @@ impl Service for Fragile {
         None
     }
 
+    fn connect(&mut self) -> Option<Outward<Glass>> {
+        self.trip(Place::Connect);
+        if self.place != Place::FailedToConnect || std::mem::replace(&mut self.tripped, true) {
+            return None;
+        }
+        let url = Url::parse("ws://nowhere.example.com/").expect("a URL");
+        let request = ClientRequest::new(&url);
+        Some(Outward::new(Address::Memory(404), request, Glass(Place::FailedToConnect)))
+    }
+
     fn observe(&mut self, notice: Notice<'_>) {
         if let Notice::Panicked { .. } = notice {
             self.panics += 1;
@@ -128,6 +145,8 @@ fn a_panic_anywhere_ends_one_session_and_the_loop_goes_on() {
         (Place::Tasks, Some(1000)),
         (Place::Observe, Some(1000)),
         (Place::Deadline, Some(1000)),
+        (Place::Connect, Some(1000)),
+        (Place::FailedToConnect, Some(1000)),
     ] {
         let network = Network::new(Conditions::default());
         let service = Fragile { place, tripped: false, panics: 0 };

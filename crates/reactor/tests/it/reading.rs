@@ -241,3 +241,41 @@ fn a_ping_flood_from_a_peer_that_never_reads_grows_nothing() {
     assert!(pongs.iter().all(|(first, _)| *first == PONG));
     assert_eq!(world.count(|told| matches!(told, Told::Ping)), 20_000);
 }
+
+#[test]
+fn what_arrived_before_the_end_is_delivered_through_every_pause_then_the_end() {
+    let mut world = World::new(one_at_a_time());
+    let client = world.open();
+    client.wire.write(&masked(TEXT, b"one of ten").repeat(10));
+    client.wire.shutdown_write();
+    world.settle();
+    let sender = world.sender();
+    for taken in 1..=10 {
+        assert_eq!(world.texts().len(), taken);
+        assert_eq!(world.reactor.open_sessions(), 1);
+        sender.resume();
+        world.settle();
+    }
+    world.assert_empty();
+    assert_eq!(world.count(|told| matches!(told, Told::Closed(_))), 1);
+}
+
+#[test]
+fn a_handler_may_pause_before_the_first_message() {
+    let mut world = World::new(Rc::new(|peer, moment| {
+        if let Moment::Open = moment {
+            peer.pause();
+        }
+    }));
+    let client = world.connect();
+    let mut bytes = crate::frames::request("/");
+    bytes.extend(masked(TEXT, b"in one segment with the head"));
+    client.wire.write(&bytes);
+    world.settle();
+    client.text("and behind it");
+    world.settle();
+    assert_eq!(world.texts(), Vec::<String>::new());
+    world.sender().resume();
+    world.settle();
+    assert_eq!(world.texts(), ["in one segment with the head", "and behind it"]);
+}
