@@ -4,9 +4,9 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use clap::{Args, Parser, Subcommand};
 
-/// A WebSocket server and client, from the first byte of the handshake to the page in the browser.
+/// A WebSocket server and client; without a command, the server on 127.0.0.1:9001
 #[derive(Debug, Parser)]
-#[command(name = "sockeye", version, about, max_term_width = 100)]
+#[command(name = "sockeye", version, max_term_width = 100)]
 pub(crate) struct Arguments {
     /// What to do; without it, serve on 127.0.0.1:9001.
     #[command(subcommand)]

@@ -152,6 +152,30 @@ fn one_byte_a_second() {
 }
 
 #[test]
+fn descriptors_that_run_out_cost_only_those_who_come_too_late() {
+    let server = Running::start_with_descriptors(64);
+    let bystander = Bystander::start(server.address);
+    leaves_no_trace(&server, || {
+        let mut crowd: Vec<_> = (0..100).map(|_| Wire::connect(server.address)).collect();
+        let request = upgrade(server.address, "/echo", "");
+        for wire in &mut crowd {
+            wire.try_send(request.as_bytes());
+        }
+        // Who is not served is refused or left waiting; nobody here waits long to find out.
+        let patience = Some(Duration::from_millis(50));
+        let answered =
+            |wire: &mut Wire| wire.stream.set_read_timeout(patience).is_ok() && wire.is_answered();
+        let served = crowd.iter_mut().map(answered).filter(|served| *served).count();
+        assert!((20..64).contains(&served), "{served} of 100 were served");
+    });
+    // There is room again, and a newcomer finds it as soon as the server has looked.
+    let mut wire = Wire::open(server.address, "/echo");
+    wire.send_text("any room?");
+    assert_eq!(wire.text(), "any room?");
+    bystander.was_unharmed();
+}
+
+#[test]
 fn a_client_that_never_reads_its_echoes_costs_a_bounded_amount() {
     let server = Running::start(&[]);
     let bystander = Bystander::start(server.address);

@@ -23,7 +23,22 @@ impl Running {
     /// Starts it with two loops, and with `options` besides.
     pub(crate) fn start(options: &[&str]) -> Self {
         let mut command = sockeye(&["serve", "--listen", "127.0.0.1:0", "--threads", "2"]);
-        command.args(options).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command.args(options);
+        Self::run(command)
+    }
+
+    /// Starts it with so many descriptors and no more, which a shell arranges.
+    pub(crate) fn start_with_descriptors(descriptors: usize) -> Self {
+        let mut command = Command::new("sh");
+        let script = format!(
+            "ulimit -n {descriptors} && exec \"$0\" serve --listen 127.0.0.1:0 --threads 2"
+        );
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_sockeye")]);
+        Self::run(command)
+    }
+
+    fn run(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("the binary starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
         let mut line = String::new();

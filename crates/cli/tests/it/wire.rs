@@ -57,6 +57,11 @@ impl Wire {
         self.stream.write_all(bytes).is_ok()
     }
 
+    /// Whether anything comes, be it what it may; not if the connection ends or is reset.
+    pub(crate) fn is_answered(&mut self) -> bool {
+        self.stream.read(&mut [0]).is_ok_and(|bytes| bytes > 0)
+    }
+
     pub(crate) fn send_text(&mut self, text: &str) {
         self.send(&frame(FIN | TEXT, text.as_bytes()));
     }
