@@ -1,5 +1,6 @@
 //! Sending to one session from any thread: one queue per session, bounded together with its outbox.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +40,17 @@ impl Sender {
     /// [`SendError::NotOpen`]: the session is closing or gone. Either way nothing was taken.
     pub fn send_text(&self, text: impl Into<String>) -> Result<(), SendError> {
         self.queue.push(Outgoing::Text(text.into()))
+    }
+
+    /// Sends a text message, or gives the text back: for who waits until there is room.
+    ///
+    /// # Errors
+    /// As for `send_text`.
+    pub fn offer_text(&self, text: String) -> Result<(), (SendError, String)> {
+        self.queue.offer(Outgoing::Text(text)).map_err(|(error, message)| match message {
+            Outgoing::Text(text) => (error, text),
+            _ => unreachable!("what was offered is given back"),
+        })
     }
 
     /// Sends a binary message. Errors are those of [`send_text`](Self::send_text).
@@ -181,7 +193,7 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct State {
-    messages: Vec<Outgoing>,
+    messages: VecDeque<Outgoing>,
     wakers: Vec<Waker>,
     closed: bool,
 }
@@ -206,15 +218,22 @@ impl Queue {
     }
 
     fn push(&self, message: Outgoing) -> Result<(), SendError> {
+        self.offer(message).map_err(|(error, _message)| error)
+    }
+
+    /// Gives the message back if it is not taken.
+    fn offer(&self, message: Outgoing) -> Result<(), (SendError, Outgoing)> {
         let cost = message.cost();
         {
             let mut state = self.lock();
             if state.closed {
-                return Err(SendError::NotOpen);
+                return Err((SendError::NotOpen, message));
             }
-            self.reserve(cost)?;
+            if let Err(error) = self.reserve(cost) {
+                return Err((error, message));
+            }
             state.closed = matches!(message, Outgoing::Close(_));
-            state.messages.push(message);
+            state.messages.push_back(message);
         }
         self.notify();
         Ok(())
@@ -239,10 +258,16 @@ impl Queue {
         self.bytes_max / 2
     }
 
-    /// Takes all messages; whatever is pushed from now on posts anew.
-    pub(crate) fn take(&self, into: &mut impl Extend<Outgoing>) {
+    /// Takes all messages with the memory that they lie in; whatever is pushed from now on posts
+    /// anew.
+    pub(crate) fn take(&self, into: &mut VecDeque<Outgoing>) {
         self.posted.store(false, Ordering::Release);
-        into.extend(self.lock().messages.drain(..));
+        let messages = std::mem::take(&mut self.lock().messages);
+        if into.is_empty() {
+            *into = messages;
+        } else {
+            into.extend(messages);
+        }
     }
 
     /// Whether somebody asked to resume reading since this was last asked.

@@ -1,5 +1,6 @@
 //! What all sessions of one reactor share.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sockeye_protocol::{Connection, Instant, Output, SendError};
@@ -122,6 +123,10 @@ impl Shared {
                 let sent = send(message, connection, &mut output);
                 self.stats.messages_sent += u64::from(is_message && sent.is_ok());
             }
+        }
+        // An idle session holds no buffer.
+        if rare.pending.is_empty() {
+            rare.pending = VecDeque::new();
         }
         while output.outbox.len() <= link.limits.outbox_high_mark {
             let Some(Held { slot, prepared }) = rare.held.pop_front() else { break };

@@ -34,7 +34,7 @@ pub use self::spawn::{JoinHandle, spawn, spawn_blocking};
 pub(crate) use self::block_on::{block_on, block_on_until};
 pub(crate) use self::clock::Clock;
 pub(crate) use self::local::Local;
-pub(crate) use self::pool::{Permit, Pool};
+pub(crate) use self::pool::Pool;
 pub(crate) use self::remote::Remote;
 pub(crate) use self::sleep::Timer;
 pub(crate) use self::slot::{Filler, slot};

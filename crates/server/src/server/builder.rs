@@ -13,7 +13,7 @@ use super::{Running, Server};
 use crate::error::Error;
 use crate::request::{Request, Response};
 use crate::router::InvalidPattern;
-use crate::service::{App, Endpoints, Loops, SocketRoute};
+use crate::service::{App, Endpoints, Loops, SocketRoute, async_route, blocking_route};
 use crate::socket::{BlockingSocket, Socket};
 
 /// Threads of blocking routes at most, unless told otherwise.
@@ -52,12 +52,7 @@ impl ServerBuilder {
     where
         F: AsyncFn(Socket) -> Result<(), Error> + Send + Sync + 'static,
     {
-        let route = Arc::new(route);
-        let make = move |socket| -> crate::socket::RouteFuture {
-            let route = Arc::clone(&route);
-            Box::pin(async move { route(socket).await })
-        };
-        self.socket_route(path, SocketRoute::Async(Arc::new(make)))
+        self.socket_route(path, async_route(route))
     }
 
     /// Adds the same on a thread of its own, for libraries that block. At most 512 run at once (see
@@ -66,7 +61,7 @@ impl ServerBuilder {
     where
         F: Fn(BlockingSocket) -> Result<(), Error> + Send + Sync + 'static,
     {
-        self.socket_route(path, SocketRoute::Blocking(Arc::new(route)))
+        self.socket_route(path, blocking_route(route))
     }
 
     /// Adds events: the function makes a [`Handler`] for each connection, or refuses it with a response. The handler is

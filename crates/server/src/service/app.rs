@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sockeye_reactor::Handler;
+use sockeye_reactor::{ConnectError, Handler};
 
 use crate::error::Error;
 use crate::executor::Pool;
@@ -11,7 +11,7 @@ use crate::group::Groups;
 use crate::origin::OriginPolicy;
 use crate::request::{Request, Response};
 use crate::router::Router;
-use crate::socket::{BlockingSocket, InboxLimits, Registry, RouteFuture, Socket};
+use crate::socket::{InboxLimits, Registry, Socket};
 
 /// Asked before every upgrade.
 type Guard = Box<dyn Fn(&Request<'_>) -> Result<(), Response> + Send + Sync>;
@@ -35,6 +35,11 @@ pub(crate) struct App {
     pub(crate) inbox_limits: InboxLimits,
 }
 
+/// Starts the route of a connection once it is open.
+pub(crate) type Launch = Box<dyn FnOnce(Result<Socket, ConnectError>)>;
+/// Agrees to an upgrade, or refuses it.
+type Agree = Box<dyn Fn(&Arc<App>) -> Result<Launch, Response> + Send + Sync>;
+
 /// What one path offers.
 #[derive(Default)]
 pub(crate) struct Endpoints {
@@ -42,10 +47,9 @@ pub(crate) struct Endpoints {
     pub(crate) page: Option<Page>,
 }
 
-/// The three ways to write a route.
+/// The two kinds of connection: those with a socket, and those with a handler of the program's.
 pub(crate) enum SocketRoute {
-    Async(Arc<dyn Fn(Socket) -> RouteFuture + Send + Sync>),
-    Blocking(Arc<dyn Fn(BlockingSocket) -> Result<(), Error> + Send + Sync>),
+    Socket(Agree),
     Events(Make),
 }
 

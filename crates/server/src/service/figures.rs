@@ -73,7 +73,7 @@ impl Figures {
         *self.0.lock()
     }
 
-    pub(crate) fn record(&self, peers: &Peers<'_>, executor: &Executor) {
+    pub(crate) fn record(&self, peers: &Peers<'_>, executor: &Executor, panics: u64) {
         let counted = peers.stats();
         *self.0.lock() = Stats {
             connections: peers.open_sessions() as u64,
@@ -90,7 +90,7 @@ impl Figures {
             writes: counted.writes,
             turns: counted.turns,
             accepts_failed: counted.accepts_failed,
-            panics: counted.panics + executor.panics(),
+            panics: counted.panics + executor.panics() + panics,
             tasks: executor.len() as u64,
         };
     }

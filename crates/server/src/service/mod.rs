@@ -1,6 +1,7 @@
 //! What a loop serves: requests to routes, routes to sockets, and the executor's turn.
 
 mod thread;
+mod launch;
 mod figures;
 mod app;
 
@@ -13,17 +14,15 @@ use sockeye_reactor::{
     Accept, ConnectError, Decision, Handler, Outcome, Outward, Peer, Peers, Service,
 };
 
-use crate::error::Error;
-use crate::executor::{Clock, Executor, Permit};
+use crate::executor::{Clock, Executor};
 use crate::request::{Request, Response};
 use crate::router::Params;
-use crate::socket::{
-    BlockingSocket, Context, Dial, Opening, Socket, SocketHandler, run_async, run_blocking,
-};
+use crate::socket::{Context, Dial, Opening, SocketHandler};
 
 pub(crate) use self::app::{App, Endpoints, SocketRoute};
 pub(crate) use self::figures::Figures;
 pub use self::figures::Stats;
+pub(crate) use self::launch::{async_route, blocking_route};
 use self::thread::Alive;
 pub(crate) use self::thread::Loops;
 
@@ -91,24 +90,13 @@ impl LoopService {
         }
         let handler = match route {
             SocketRoute::Events(make) => Session::Events(make(&view)?),
-            SocketRoute::Async(make) => {
-                let (make, app) = (Arc::clone(make), Arc::clone(&self.app));
-                self.socket_session(params, subprotocol, move |socket| {
-                    let report = move |error: &Error| app.report(error);
-                    let local =
-                        crate::executor::Local::current().expect("a session opens within its loop");
-                    local.spawn(run_async(socket, |socket| make(socket), report));
-                })
-            }
-            SocketRoute::Blocking(route) => {
-                let permit = self.app.threads.reserve().ok_or_else(no_thread)?;
-                let (route, app) = (Arc::clone(route), Arc::clone(&self.app));
-                self.socket_session(params, subprotocol, move |socket| {
-                    launch_blocking(permit, socket, move |socket| {
-                        run_blocking(socket, |socket| route(socket), |error| app.report(error));
-                    });
-                })
-            }
+            SocketRoute::Socket(make) => Session::Socket(SocketHandler::new(Opening {
+                context: Arc::clone(&self.context),
+                role: Role::Server,
+                params,
+                subprotocol: subprotocol.map(Into::into),
+                launch: make(&self.app)?,
+            })),
         };
         let mut accept = Accept::new(handler);
         let subprotocol = subprotocol.map(|name| name.to_owned().into());
@@ -136,26 +124,6 @@ impl LoopService {
             (None, _) => Err(not_allowed("GET")),
         }
     }
-
-    fn socket_session(
-        &self,
-        params: Params,
-        subprotocol: Option<&str>,
-        launch: impl FnOnce(Socket) + 'static,
-    ) -> Session {
-        Session::Socket(SocketHandler::new(Opening {
-            context: Arc::clone(&self.context),
-            role: Role::Server,
-            params,
-            subprotocol: subprotocol.map(Into::into),
-            // An accepted connection never fails to connect.
-            launch: Box::new(|opened| {
-                if let Ok(socket) = opened {
-                    launch(socket);
-                }
-            }),
-        }))
-    }
 }
 
 impl Service for LoopService {
@@ -172,7 +140,7 @@ impl Service for LoopService {
         self.executor.remote().clock().follow(peers.now());
         self.executor.run(peers.now());
         self.context.carry_out(peers);
-        self.figures.record(peers, &self.executor);
+        self.figures.record(peers, &self.executor, self.context.panics());
     }
 
     fn connect(&mut self) -> Option<Outward<Session>> {
@@ -238,25 +206,8 @@ impl Handler for Session {
     }
 }
 
-/// Without a thread the socket is dropped, which closes it; 1013 asks the peer to come back.
-fn launch_blocking(
-    permit: Permit,
-    socket: Socket,
-    run: impl FnOnce(BlockingSocket) + Send + 'static,
-) {
-    let handle = socket.handle();
-    let socket = socket.into_blocking();
-    if !permit.run(move || run(socket)) {
-        let _ = handle.close(sockeye_protocol::CloseCode::TRY_AGAIN_LATER, "no thread");
-    }
-}
-
 fn not_allowed(methods: &'static str) -> Response {
     with_header(Response::new(405), "Allow", methods)
-}
-
-fn no_thread() -> Response {
-    with_header(Response::new(503), "Retry-After", RETRY_AFTER_SECONDS)
 }
 
 fn with_header(response: Response, name: &'static str, value: &'static str) -> Response {

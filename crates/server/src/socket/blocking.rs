@@ -84,7 +84,7 @@ impl BlockingSocket {
 
     /// The same socket for an executor.
     pub fn into_async(self) -> Socket {
-        Socket::new(self.receiver.0, self.sender.0)
+        Socket::new(self.receiver.0)
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) struct Context {
     pub(crate) inbox_limits: InboxLimits,
     orders: Mutex<Vec<(Key, Order)>>,
     dials: Mutex<VecDeque<Dial>>,
+    panics: AtomicU64,
 }
 
 /// What a socket asks its loop to do.
@@ -56,7 +57,15 @@ impl Context {
         inbox_limits: InboxLimits,
     ) -> Arc<Self> {
         let (orders, dials) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { remote, groups, registry, inbox_limits, orders, dials })
+        Arc::new(Self {
+            remote,
+            groups,
+            registry,
+            inbox_limits,
+            orders,
+            dials,
+            panics: AtomicU64::new(0),
+        })
     }
 
     /// Makes this the loop of the thread until the guard is dropped.
@@ -100,6 +109,16 @@ impl Context {
 
     pub(crate) fn next_dial(&self) -> Option<Dial> {
         self.dials.lock().pop_front()
+    }
+
+    /// A route has panicked; the connection is told in another way.
+    pub(super) fn note_panic(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Routes that have panicked.
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
     }
 
     /// Whether a turn has something to do here.

@@ -11,7 +11,6 @@ use super::Socket;
 use super::context::Context;
 use super::ping;
 use super::receiver::Receiver;
-use super::sender::Sender;
 use super::shared::{About, Shared};
 use crate::message::Message;
 use crate::router::Params;
@@ -75,7 +74,7 @@ impl Handler for SocketHandler {
         let subprotocol = subprotocol.or_else(|| peer.subprotocol().map(Into::into));
         let about = About { params, subprotocol, address: *peer.remote() };
         let shared = Shared::new(context, peer.sender(), role, about);
-        let socket = Socket::new(Receiver::new(&shared), Sender::new(&shared));
+        let socket = Socket::new(Receiver::new(&shared));
         self.0 = Stage::Open(shared);
         launch(Ok(socket));
     }

@@ -35,7 +35,7 @@ pub use self::sender::Sender;
 pub(crate) use self::context::{Context, Dial, Registry};
 pub(crate) use self::handler::{Opening, SocketHandler};
 pub(crate) use self::queue::InboxLimits;
-pub(crate) use self::route::{RouteFuture, run_async, run_blocking};
+pub(crate) use self::route::{run_async, run_blocking};
 
 /// One WebSocket connection, of a route or of [`connect`](crate::connect), for straight-line code.
 ///
@@ -51,12 +51,11 @@ pub(crate) use self::route::{RouteFuture, run_async, run_blocking};
 #[derive(Debug)]
 pub struct Socket {
     receiver: Receiver,
-    sender: Sender,
 }
 
 impl Socket {
-    pub(crate) fn new(receiver: Receiver, sender: Sender) -> Self {
-        Self { receiver, sender }
+    pub(crate) const fn new(receiver: Receiver) -> Self {
+        Self { receiver }
     }
 
     /// Waits for the next message, for as long as it takes. Dropping the future loses nothing.
@@ -96,7 +95,7 @@ impl Socket {
     /// Two halves that can be used at the same time, from different tasks or threads. The connection ends when the last
     /// of them, clones included, is dropped.
     pub fn split(self) -> (Sender, Receiver) {
-        (self.sender, self.receiver)
+        (self.receiver.sender.clone(), self.receiver)
     }
 
     /// The same socket for a thread that may block.
@@ -110,7 +109,7 @@ impl Deref for Socket {
     type Target = Sender;
 
     fn deref(&self) -> &Sender {
-        &self.sender
+        &self.receiver.sender
     }
 }
 

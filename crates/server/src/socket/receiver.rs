@@ -7,25 +7,33 @@ use std::time::Duration;
 
 use super::handle::Canceller;
 use super::queue::{Closed, Taken};
-use super::sender::Half;
+use super::sender::Sender;
 use super::shared::Shared;
 use crate::error::Error;
 use crate::executor::Timer;
 use crate::message::{Message, MessageReader, Piece};
 
 /// Receives whole messages in the order in which they came.
+///
+/// Two pointers wide, since it is part of the future of every route that is parked.
 #[derive(Debug)]
 pub struct Receiver {
-    half: Half,
+    /// Keeps the connection open as a half of its own; a [`Socket`](super::Socket) sends with it.
+    pub(super) sender: Sender,
+    /// What only some receives need.
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Debug)]
+struct Extra {
     timer: Timer,
     /// A message of which `recv_into` has given a part.
-    begun: Option<Box<MessageReader>>,
+    begun: Option<MessageReader>,
 }
 
 impl Receiver {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        let timer = Timer::new(Arc::clone(&shared.context.remote));
-        Self { half: Half::new(Arc::clone(shared)), timer, begun: None }
+        Self { sender: Sender::new(shared), extra: None }
     }
 
     /// Waits for the next message, for as long as it takes. Dropping the future loses nothing. After a
@@ -49,12 +57,10 @@ impl Receiver {
             if let Poll::Ready(received) = self.poll_recv(context.waker()) {
                 return Poll::Ready(received);
             }
-            let shared = &self.half.0;
-            let deadline = *deadline.get_or_insert_with(|| shared.now() + duration);
+            let deadline = *deadline.get_or_insert_with(|| self.shared().now() + duration);
             // The timer wakes whoever receives by then, so it stays armed from one wait to the next.
-            self.timer
-                .poll(deadline, &Waker::from(Arc::clone(shared)))
-                .map(|()| Err(Error::Timeout))
+            let waker = Waker::from(Arc::clone(self.shared()));
+            self.extra().timer.poll(deadline, &waker).map(|()| Err(Error::Timeout))
         })
         .await
     }
@@ -66,7 +72,7 @@ impl Receiver {
     pub fn try_recv(&mut self) -> Result<Message, Error> {
         match self.take_begun() {
             Some(rest) => Ok(rest),
-            None => outcome(self.half.0.take()).unwrap_or(Err(Error::Timeout)),
+            None => outcome(self.shared().take()).unwrap_or(Err(Error::Timeout)),
         }
     }
 
@@ -78,37 +84,48 @@ impl Receiver {
     /// [`Error::BufferTooSmall`] if the next character of a text does not fit; nothing is lost. Otherwise as
     /// [`recv`](Self::recv).
     pub async fn recv_into(&mut self, buffer: &mut [u8]) -> Result<Piece, Error> {
-        let mut reader = match self.begun.take() {
+        let begun = self.extra.as_mut().and_then(|extra| extra.begun.take());
+        let mut reader = match begun {
             Some(reader) => reader,
-            None => Box::new(self.recv().await?.into_reader()),
+            None => self.recv().await?.into_reader(),
         };
         let piece = reader.read_piece(buffer);
         if !piece.is_some_and(|piece| piece.end) {
-            self.begun = Some(reader);
+            self.extra().begun = Some(reader);
         }
         piece.ok_or(Error::BufferTooSmall)
     }
 
     /// Waits for the end of the connection, and says what it was. Messages that arrived before can still be received.
     pub async fn closed(&self) -> Closed {
-        let shared = &self.half.0;
-        poll_fn(|context| shared.watch(context.waker()).map_or(Poll::Pending, Poll::Ready)).await
+        self.sender.closed().await
     }
 
     /// What ends a wait for a message from elsewhere.
     pub fn canceller(&self) -> Canceller {
-        Canceller::new(Arc::clone(&self.half.0))
+        self.sender.canceller()
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        self.sender.shared()
+    }
+
+    fn extra(&mut self) -> &mut Extra {
+        let remote = &self.sender.shared().context.remote;
+        self.extra.get_or_insert_with(|| {
+            Box::new(Extra { timer: Timer::new(Arc::clone(remote)), begun: None })
+        })
     }
 
     fn poll_recv(&mut self, waker: &Waker) -> Poll<Result<Message, Error>> {
         if let Some(rest) = self.take_begun() {
             return Poll::Ready(Ok(rest));
         }
-        outcome(self.half.0.take_or_wait(waker)).map_or(Poll::Pending, Poll::Ready)
+        outcome(self.shared().take_or_wait(waker)).map_or(Poll::Pending, Poll::Ready)
     }
 
     fn take_begun(&mut self) -> Option<Message> {
-        self.begun.take().map(|reader| reader.into_rest())
+        self.extra.as_mut()?.begun.take().map(MessageReader::into_rest)
     }
 }
 

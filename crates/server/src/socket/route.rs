@@ -1,8 +1,9 @@
 //! Running the function of a route with its socket, and what becomes of the connection when it returns.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -12,66 +13,53 @@ use super::sender::{Half, while_polling};
 use super::shared::{Shared, Verdict};
 use crate::error::Error;
 
-/// The future that a route returns; it stays on its loop.
-pub(crate) type RouteFuture = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
-
-/// Wraps the future of an async route: each poll tells the halves that the route is being polled, and its result decides
-/// the close code.
-pub(crate) fn run_async(
-    socket: Socket,
-    route: impl FnOnce(Socket) -> RouteFuture,
-    report: impl Fn(&Error) + Unpin + 'static,
-) -> Pin<Box<dyn Future<Output = ()>>> {
+/// Runs an async route: each poll tells the halves that the route is being polled, and its result decides the close code.
+pub(crate) async fn run_async<R>(socket: Socket, route: Arc<R>, report: impl Fn(&Error))
+where
+    R: AsyncFn(Socket) -> Result<(), Error>,
+{
     let shared = Arc::clone(socket.shared());
-    // The closure that makes the future is the program's as well: it runs within the first poll.
-    let (made, dropped) =
-        while_polling(shared.id(), || catch_unwind(AssertUnwindSafe(|| route(socket))));
-    let Ok(future) = made else {
-        shared.set_verdict(Verdict::Failed);
-        if dropped {
-            shared.close_by_verdict();
+    // The function that makes the future is the program's as well.
+    let Some(future) = observed(&shared, || route(socket)) else { return };
+    let mut future = pin!(future);
+    let outcome = poll_fn(|context| {
+        match observed(&shared, || poll_once(&shared, future.as_mut(), context)) {
+            Some(polled) => polled.map(Some),
+            None => Poll::Ready(None),
         }
-        return Box::pin(async {});
-    };
-    Box::pin(Running { future, shared, report })
-}
-
-struct Running<R> {
-    future: RouteFuture,
-    shared: Arc<Shared>,
-    report: R,
-}
-
-impl<R: Fn(&Error) + Unpin> Future for Running<R> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let this = self.get_mut();
-        let future = &mut this.future;
-        let (polled, dropped) = while_polling(this.shared.id(), || {
-            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)))
-        });
-        let (outcome, panic) = match polled {
-            Ok(Poll::Pending) => (Poll::Pending, None),
-            Ok(Poll::Ready(Ok(()))) => (Poll::Ready(()), None),
-            Ok(Poll::Ready(Err(error))) => {
-                this.shared.set_verdict(Verdict::Failed);
-                (this.report)(&error);
-                (Poll::Ready(()), None)
-            }
-            Err(panic) => {
-                this.shared.set_verdict(Verdict::Failed);
-                (Poll::Ready(()), Some(panic))
-            }
-        };
-        if dropped {
-            this.shared.close_by_verdict();
-        }
-        match panic {
-            Some(panic) => resume_unwind(panic),
-            None => outcome,
-        }
+    });
+    if let Some(Err(error)) = outcome.await {
+        report(&error);
     }
+}
+
+/// The verdict is known before the last half, which may have been dropped in this poll, ends the connection.
+fn poll_once<F>(
+    shared: &Shared,
+    future: Pin<&mut F>,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), Error>>
+where
+    F: Future<Output = Result<(), Error>>,
+{
+    let polled = future.poll(context);
+    if matches!(polled, Poll::Ready(Err(_))) {
+        shared.set_verdict(Verdict::Failed);
+    }
+    polled
+}
+
+/// Runs code of the program's about this socket. `None`: it panicked, and that is the verdict.
+fn observed<T>(shared: &Shared, run: impl FnOnce() -> T) -> Option<T> {
+    let (outcome, dropped) = while_polling(shared.id(), || catch_unwind(AssertUnwindSafe(run)));
+    if outcome.is_err() {
+        shared.set_verdict(Verdict::Failed);
+        shared.context.note_panic();
+    }
+    if dropped {
+        shared.close_by_verdict();
+    }
+    outcome.ok()
 }
 
 /// Runs a blocking route on the thread that it was given. A half is held until the function has returned, since its
@@ -88,6 +76,9 @@ pub(crate) fn run_blocking(
             half.0.set_verdict(Verdict::Failed);
             report(&error);
         }
-        Err(_) => half.0.set_verdict(Verdict::Failed),
+        Err(_) => {
+            half.0.set_verdict(Verdict::Failed);
+            half.0.context.note_panic();
+        }
     }
 }

@@ -45,12 +45,10 @@ impl Sender {
     /// # Errors
     /// [`Error::Closed`] if the connection is ending or has ended.
     pub async fn send_text(&self, text: &str) -> Result<(), Error> {
-        let shared = self.shared();
-        loop {
-            match shared.send(|outward| outward.send_text(text)) {
-                Err(SendError::Full) => self.ready().await?,
-                result => return result.map_err(|error| shared.send_error(error)),
-            }
+        match self.shared().send_text(text) {
+            // In a box of its own: waiting is rare, and every parked route carries this future's size.
+            Err(SendError::Full) => Box::pin(self.send(text)).await,
+            sent => sent.map_err(|error| self.shared().send_error(error)),
         }
     }
 
@@ -59,14 +57,7 @@ impl Sender {
     /// # Errors
     /// As for [`send_text`](Self::send_text).
     pub async fn send_binary(&self, bytes: impl Into<Bytes>) -> Result<(), Error> {
-        let shared = self.shared();
-        let bytes = bytes.into();
-        loop {
-            match shared.send(|outward| outward.send_binary(bytes.clone())) {
-                Err(SendError::Full) => self.ready().await?,
-                result => return result.map_err(|error| shared.send_error(error)),
-            }
-        }
+        self.send(bytes.into()).await
     }
 
     /// Sends a message in its type: what [`Message::reply`] makes, or one that was received.
@@ -74,10 +65,18 @@ impl Sender {
     /// # Errors
     /// As for [`send_text`](Self::send_text).
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        match message.into() {
-            Message::Text(text) => self.send_text(&text).await,
-            Message::Binary(bytes) => self.send_binary(bytes).await,
+        let mut message = message.into();
+        let shared = self.shared();
+        while let Err((error, refused)) = shared.offer(message) {
+            if error != SendError::Full {
+                return Err(shared.send_error(error));
+            }
+            message = refused;
+            // Until less than half of the limit is waiting to be sent.
+            let ready = poll_fn(|context| shared.outward.poll_ready(context)).await;
+            ready.map_err(|error| shared.send_error(error))?;
         }
+        Ok(())
     }
 
     /// Sends a message if there is room for it, and never waits.
@@ -209,22 +208,11 @@ impl Sender {
     pub fn stop_ping(&self) {
         ping::stop(self.shared());
     }
-
-    /// Waits until less than half of the limit is waiting to be sent.
-    async fn ready(&self) -> Result<(), Error> {
-        let shared = self.shared();
-        let ready = poll_fn(|context| shared.outward.poll_ready(context)).await;
-        ready.map_err(|error| shared.send_error(error))
-    }
 }
 
 /// Sends without waiting.
 pub(super) fn send_now(shared: &Shared, message: Message) -> Result<(), Error> {
-    let sent = shared.send(|outward| match message {
-        Message::Text(text) => outward.send_text(text),
-        Message::Binary(bytes) => outward.send_binary(bytes),
-    });
-    sent.map_err(|error| shared.send_error(error))
+    shared.offer(message).map_err(|(error, _message)| shared.send_error(error))
 }
 
 thread_local! {

@@ -190,19 +190,41 @@ impl Shared {
         }
     }
 
-    /// Sends by way of the loop's queue, unless the end is known here already.
-    pub(super) fn send(
-        &self,
-        send: impl FnOnce(&sockeye_reactor::Sender) -> Result<(), SendError>,
-    ) -> Result<(), SendError> {
-        if self.mute.load(Ordering::Acquire) {
-            return Err(SendError::NotOpen);
+    /// Sends a text by way of the loop's queue.
+    pub(super) fn send_text(&self, text: &str) -> Result<(), SendError> {
+        self.check_open()?;
+        self.outward.send_text(text)?;
+        self.note_sent();
+        Ok(())
+    }
+
+    /// Sends a message in its type, or gives it back.
+    pub(super) fn offer(&self, message: Message) -> Result<(), (SendError, Message)> {
+        if let Err(error) = self.check_open() {
+            return Err((error, message));
         }
-        send(&self.outward)?;
+        match message {
+            Message::Text(text) => {
+                self.outward.offer_text(text).map_err(|(error, text)| (error, Message::Text(text)))
+            }
+            Message::Binary(bytes) => self
+                .outward
+                .send_binary(bytes.clone())
+                .map_err(|error| (error, Message::Binary(bytes))),
+        }?;
+        self.note_sent();
+        Ok(())
+    }
+
+    /// The end is known here before the loop's queue is closed.
+    fn check_open(&self) -> Result<(), SendError> {
+        if self.mute.load(Ordering::Acquire) { Err(SendError::NotOpen) } else { Ok(()) }
+    }
+
+    fn note_sent(&self) {
         if self.pinging.load(Ordering::Relaxed) {
             self.note_activity(self.now());
         }
-        Ok(())
     }
 
     /// Begins the closing handshake, once; 1005 stands for a Close frame without a body.

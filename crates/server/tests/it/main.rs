@@ -1,13 +1,16 @@
 //! Integration tests of the server: on the memory engine where time matters, over real sockets for the rest.
 
 mod backpressure;
+mod client;
 mod closing;
 mod examples;
 mod executing;
 mod grouping;
+mod parked;
 mod pinging;
 mod readme;
 mod receiving;
 mod routing;
 mod support;
 mod tcp;
+mod threads;

@@ -2,7 +2,7 @@ use sockeye::{BlockingSocket, CloseCode, Error, Initiator, Server, connect_block
 
 #[allow(dead_code)]
 #[path = "../../../examples/dialogue.rs"]
-mod example;
+pub(crate) mod example;
 
 /// What is said to the peer, and what it answers.
 const LINES: [(&[&str], &str); 4] = [

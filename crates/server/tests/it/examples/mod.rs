@@ -1,6 +1,6 @@
 //! The examples, each run over a real socket.
 
-mod dialogue;
+pub(crate) mod dialogue;
 mod greeter;
 mod notifications;
 mod ping_policy;
