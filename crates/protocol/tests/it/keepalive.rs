@@ -51,6 +51,34 @@ fn ctl_09_a_silent_peer_is_asked_and_found_alive_or_dead() {
     }
 }
 
+/// Once we have closed, silence is what the closing handshake's own deadline is for.
+#[test]
+fn ctl_09_nobody_is_asked_behind_our_close() {
+    let mut config = Config::default();
+    config.close_within = 60 * SECOND;
+    let mut endpoint = Endpoint::new(Role::Server, config);
+    endpoint.with(|connection, output| connection.close(None, output)).expect("open");
+    endpoint.now += 59 * SECOND;
+    assert_eq!(endpoint.with(|connection, output| connection.handle_timeout(output)), Ok(()));
+    assert_eq!(describe_frames(&endpoint.take_sent(), Role::Server), ["close"]);
+    assert_eq!(endpoint.connection.poll_timeout(), Some(endpoint.now + SECOND));
+}
+
+/// The end by one deadline is the end of all.
+#[test]
+fn cls_39_nothing_is_due_after_the_end_by_a_deadline() {
+    let mut config = Config::default();
+    config.message_within = Some(60 * SECOND);
+    let mut endpoint = Endpoint::new(Role::Server, config);
+    endpoint.feed(&frame(Role::Server, 0x01, b"unfinished")).expect("legal");
+    ping(&mut endpoint);
+    assert_eq!(expire(&mut endpoint).map_err(|error| error.timer), Err(Timer::Pong));
+    assert_eq!(endpoint.connection.poll_timeout(), None);
+    endpoint.now += 60 * SECOND;
+    assert_eq!(endpoint.with(|connection, output| connection.handle_timeout(output)), Ok(()));
+    assert_eq!(describe_end(&endpoint.connection), "1006 by local, unclean, close");
+}
+
 #[test]
 fn ctl_11_an_old_pong_does_not_answer_a_new_ping() {
     let mut endpoint = Endpoint::new(Role::Server, Config::default());

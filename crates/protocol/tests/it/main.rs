@@ -9,6 +9,7 @@ mod handshake;
 mod keepalive;
 mod layout;
 mod limits;
+mod outbox;
 mod pair;
 mod properties;
 mod support;
