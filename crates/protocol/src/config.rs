@@ -31,12 +31,14 @@ pub struct Config {
     /// Above it only the newest ping is answered, so a flood of pings grows nothing.
     pub outbox_high_mark: usize,
     /// How long a message may take from its first byte to its last; default 30 s, then 1008.
-    /// It ends connections that hold memory for a message that they never finish.
+    /// It ends connections that hold memory for a message that they never finish. The time in which
+    /// the driver does not read is not counted; see
+    /// [`suspend_keepalive`](crate::Connection::suspend_keepalive).
     pub message_within: Option<Duration>,
     /// The silence after which a ping is sent; default 20 s. `None` switches keepalive off.
     pub ping_after: Option<Duration>,
-    /// How long the peer may take to answer a ping; default 20 s. What it sends meanwhile counts
-    /// as life and starts this time again.
+    /// How long the peer may take to answer a ping; default 20 s. What it sends meanwhile, except
+    /// answers to older pings, counts as life and starts this time again.
     pub pong_within: Duration,
     /// How long the closing handshake may take, and after it the peer's end of the transport;
     /// default 5 s.

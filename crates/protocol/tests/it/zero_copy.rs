@@ -6,6 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sockeye_protocol::{
     Config, Connection, Event, Instant, Outbox, Output, Prepared, Role, Unmasked,
@@ -310,8 +311,16 @@ fn a_message_can_end_in_its_own_buffer() {
         });
         assert_eq!(told, verdict, "{first:#x} {last:#x}");
         let mut idle = Connection::new(Role::Server, Arc::new(Config::default()), endpoint.now);
-        if verdict == "binary" {
-            assert_eq!(endpoint.connection.poll_timeout(), idle.poll_timeout());
+        match verdict {
+            "binary" | "text" => {
+                assert_eq!(endpoint.connection.poll_timeout(), idle.poll_timeout());
+            }
+            // The message's own deadline, since a ping is due later.
+            "nothing" => assert_eq!(
+                endpoint.connection.poll_timeout(),
+                Some(Instant::ZERO + Duration::from_secs(30))
+            ),
+            _ => assert!(!endpoint.connection.is_open()),
         }
         let mut output =
             Output { outbox: &mut endpoint.outbox, mask_keys: &mut Unmasked, now: endpoint.now };

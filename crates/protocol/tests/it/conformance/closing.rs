@@ -219,7 +219,8 @@ fn cls_13_what_comes_behind_the_end_is_discarded_up_to_a_limit() {
             endpoint.feed(&vec![0; 64 * 1024]).expect("discarded");
         }
         assert_eq!(endpoint.connection.transport(), Transport::Linger);
-        endpoint.feed(&[0]).expect("discarded");
+        let verdict = endpoint.with(|connection, output| connection.received(1, output));
+        assert_eq!(verdict, Ok(None));
         assert_eq!(endpoint.connection.transport(), Transport::Close);
     }
 }
