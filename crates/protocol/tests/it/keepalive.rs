@@ -237,6 +237,18 @@ fn while_nothing_is_read_silence_proves_nothing() {
 }
 
 #[test]
+fn each_deadline_is_its_own() {
+    let mut config = Config::default();
+    config.ping_after = Some(7 * SECOND);
+    config.pong_within = 3 * SECOND;
+    let mut endpoint = Endpoint::new(Role::Server, config);
+    ping(&mut endpoint);
+    assert_eq!(endpoint.now, Instant::ZERO + 7 * SECOND);
+    assert_eq!(expire(&mut endpoint).map_err(|error| error.timer), Err(Timer::Pong));
+    assert_eq!(endpoint.now, Instant::ZERO + 10 * SECOND);
+}
+
+#[test]
 fn keepalive_can_be_switched_off() {
     let mut config = Config::default();
     config.ping_after = None;

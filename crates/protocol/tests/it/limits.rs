@@ -217,3 +217,15 @@ fn an_ended_connection_holds_no_message() {
         drop(endpoint);
     }
 }
+
+#[test]
+fn frg_13_the_number_of_fragments_follows_the_size_of_a_message() {
+    let mut config = Config::default();
+    assert_eq!(config.fragments_max(), 1024 * 1024 / 64);
+    config.message_bytes_max = 100;
+    assert_eq!(config.fragments_max(), 1024);
+    config.message_bytes_max = usize::MAX;
+    assert_eq!(config.fragments_max(), u32::MAX);
+    config.fragments_max = Some(2);
+    assert_eq!(config.fragments_max(), 2);
+}

@@ -276,6 +276,9 @@ fn the_buffer_of_a_message_is_lent_only_for_its_own_bytes() {
     assert_eq!(lent(&[&message[..header_len + 11]]), None, "too little is missing");
     let fragment = frame(Role::Server, 0x02, &vec![1; 10 + least]);
     assert_eq!(lent(&[&fragment]), None, "between two frames");
+    // Doubled, the buffer has more room than the frame has bytes to come.
+    let long = frame(Role::Server, 0x02, &vec![1; 64 * 1024]);
+    assert_eq!(lent(&[&long[..long.len() - 20_000]]), None, "room for another frame's bytes");
     assert_eq!(lent(&[&fragment, &frame(Role::Server, 0x89, b"ping")[..8]]), None);
     assert_eq!(lent(&[&fragment, &message[..1]]), None, "in a header");
 }
