@@ -120,6 +120,19 @@ impl Sender {
     /// # Errors
     /// [`SendError::NotOpen`].
     pub fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.poll_room(0, context)
+    }
+
+    /// As [`poll_ready`](Self::poll_ready), for a message of so many bytes: it may need more room
+    /// than that, and is ready only when it would be taken, if nobody else sends in between.
+    ///
+    /// # Errors
+    /// [`SendError::NotOpen`].
+    pub fn poll_room(
+        &self,
+        payload_bytes: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
         let queue = &self.queue;
         let mut state = queue.lock();
         if state.closed {
@@ -127,7 +140,10 @@ impl Sender {
         }
         // Announced before the count is read: whoever releases bytes after that sees the waiter.
         queue.waiting.store(true, Ordering::SeqCst);
-        if queue.outstanding.load(Ordering::SeqCst) <= queue.low_mark() {
+        let outstanding = queue.outstanding.load(Ordering::SeqCst);
+        let total = outstanding.saturating_add(payload_bytes).saturating_add(HEADER_BYTES_MAX);
+        let has_room = outstanding <= queue.low_mark() && total <= queue.bytes_max;
+        if has_room || outstanding == 0 {
             if state.wakers.is_empty() {
                 queue.waiting.store(false, Ordering::SeqCst);
             }

@@ -7,8 +7,6 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-use super::local::Local;
-
 /// Blocks until the future is ready.
 ///
 /// # Panics
@@ -23,7 +21,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 /// As [`block_on`], but gives up at the deadline; the future is dropped then.
 pub(crate) fn block_on_until<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
     assert!(
-        Local::current().is_none(),
+        !super::is_loop_thread(),
         "a blocking call on a sockeye loop's own thread would stop the loop"
     );
     let mut future = pin!(future);

@@ -39,6 +39,11 @@ pub(crate) use self::remote::Remote;
 pub(crate) use self::sleep::Timer;
 pub(crate) use self::slot::{Filler, slot};
 
+/// Whether blocking would stop a loop.
+pub(crate) fn is_loop_thread() -> bool {
+    Local::current().is_some()
+}
+
 /// Polls in one turn, so that tasks that wake each other without end leave the loop its turns.
 const POLLS_PER_TURN: usize = 256;
 

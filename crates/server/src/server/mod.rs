@@ -11,6 +11,7 @@ use sockeye_protocol::CloseCode;
 use sockeye_reactor::engine::Address;
 use sockeye_reactor::{DrainPlan, DrainReport};
 
+use crate::executor::is_loop_thread;
 use crate::group::Group;
 use crate::service::{App, Loops, Stats};
 use crate::socket::{SocketHandle, SocketId};
@@ -101,7 +102,11 @@ impl Server {
     /// come back all at once.
     ///
     /// A second call waits for the end of the first, and has nothing to report.
+    ///
+    /// # Panics
+    /// On a loop's own thread, which would wait for itself: [`spawn_blocking`](crate::spawn_blocking) it from a route.
     pub fn drain(&self, plan: DrainPlan) -> DrainReport {
+        assert!(!is_loop_thread(), "a server is not shut down from a loop's own thread");
         let Some(cluster) = self.running.loops.take() else {
             self.wait();
             return DrainReport::default();

@@ -10,7 +10,7 @@ use sockeye_reactor::{Cluster, Reactor};
 use super::LoopService;
 use super::app::App;
 use super::figures::{Figures, Stats};
-use crate::executor::Clock;
+use crate::executor::{Clock, is_loop_thread};
 use crate::mutex::Mutex;
 use crate::socket::Context;
 
@@ -80,7 +80,7 @@ impl Loops {
         sum
     }
 
-    /// The loops, to end them; `None`: somebody else does or did.
+    /// The loops, to end them; `None`: somebody else does or did. Not on a loop's thread, which would wait for itself.
     pub(crate) fn take(&self) -> Option<Cluster> {
         self.cluster.lock().take()
     }
@@ -91,6 +91,19 @@ impl Loops {
         while *alive > 0 {
             alive = self.running.ended.wait(alive).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+impl Drop for Loops {
+    /// The last handle of a server may be dropped by one of its own routes.
+    fn drop(&mut self) {
+        let Some(cluster) = self.take() else { return };
+        if !is_loop_thread() {
+            return drop(cluster);
+        }
+        cluster.handles().for_each(sockeye_reactor::Handle::stop);
+        // Without a thread the loops still end; they are only not waited for.
+        let _ = std::thread::Builder::new().spawn(move || drop(cluster));
     }
 }
 

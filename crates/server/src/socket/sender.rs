@@ -72,8 +72,8 @@ impl Sender {
                 return Err(shared.send_error(error));
             }
             message = refused;
-            // Until less than half of the limit is waiting to be sent.
-            let ready = poll_fn(|context| shared.outward.poll_ready(context)).await;
+            let bytes = message.len();
+            let ready = poll_fn(|context| shared.outward.poll_room(bytes, context)).await;
             ready.map_err(|error| shared.send_error(error))?;
         }
         Ok(())

@@ -115,6 +115,33 @@ fn a_sender_waits_for_a_peer_that_does_not_read() {
 }
 
 #[test]
+fn messages_of_any_size_wait_for_the_room_that_they_need() {
+    let sizes = [400_000, 700_000, 1 << 20, 3 << 20, 1, 900_000, 200_000];
+    let (mut server, mut client, log) = logged(async move |mut socket, log| {
+        socket.recv().await?;
+        for size in sizes {
+            socket.send_binary(vec![7; size]).await?;
+            log.note(size.to_string());
+        }
+        Ok(())
+    });
+    client.wire().set_window(0);
+    client.send_text("go");
+    server.settle();
+    assert_eq!(log.take(), ["400000"], "the second one would exceed 1 MiB");
+    client.wire().set_window(50_000);
+    let mut received = Vec::new();
+    while received.len() < sizes.len() {
+        server.advance(Duration::from_millis(1));
+        received.extend(client.rest().into_iter().filter_map(|received| match received {
+            Received::Binary(bytes) => Some(bytes.len()),
+            _ => None,
+        }));
+    }
+    assert_eq!(received, sizes);
+}
+
+#[test]
 fn try_send_says_full_and_sends_nothing() {
     let (mut server, client, log) = logged(async |socket, log| {
         sockeye::sleep(SECOND).await;

@@ -266,3 +266,38 @@ fn a_route_may_be_a_client_of_another_server() {
     socket.send_text("hello").expect("open");
     assert_eq!(socket.recv().expect("an answer").as_text(), Some("inner hello"));
 }
+
+#[test]
+fn a_route_may_drop_the_last_handle_of_its_server_or_end_it_from_another_thread() {
+    let slot = Arc::new(std::sync::Mutex::new(None::<Server>));
+    let own = Arc::clone(&slot);
+    let route = async move |mut socket: Socket| {
+        let server = own.lock().expect("no panic").take().expect("it was put there");
+        match socket.recv().await?.as_text() {
+            Some("drop") => drop(server),
+            _ => drop(sockeye::spawn_blocking(move || server.shutdown(PATIENCE))),
+        }
+        std::future::pending().await
+    };
+    for (word, code) in [("drop", 1006), ("shutdown", 1001)] {
+        let (server, url) = serve(route.clone());
+        let waiting = server.clone();
+        let waiter = thread::spawn(move || {
+            // A clone that waits would keep it alive; what ends the server ends the wait.
+            if word == "shutdown" {
+                waiting.wait();
+            }
+        });
+        *slot.lock().expect("no panic") = Some(server);
+        let mut socket = connect_blocking(&url).expect("the server is there");
+        socket.send_text(word).expect("open");
+        if word == "drop" {
+            waiter.join().expect("no panic");
+        }
+        assert_eq!(
+            socket.recv().expect_err("the end").close_code(),
+            Some(CloseCode::from_u16(code)),
+            "{word}"
+        );
+    }
+}
