@@ -15,10 +15,16 @@ static APT: Mutex<()> = Mutex::new(());
 
 /// The first of `names` that is an executable file in `PATH`.
 pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    names.iter().find_map(|name| {
-        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
-    })
+    names.iter().find_map(|name| find_all(name).into_iter().next())
+}
+
+/// Every file called `name` in `PATH`, in the order of its folders.
+pub(crate) fn find_all(name: &str) -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .filter(|file| file.is_file())
+        .collect()
 }
 
 /// Installs `packages` with apt-get, which must be permitted: as root, or through a sudo that asks nothing.

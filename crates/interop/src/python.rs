@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::packages::{find, install};
+use crate::packages::{find_all, install};
 use crate::{Fault, Program, scratch};
 
 /// The scripts use the package's current (new) asyncio API.
@@ -45,7 +45,7 @@ fn make() -> Result<Python, Fault> {
     if has_websockets(&python) {
         return Ok(python);
     }
-    if find(&["python3"]).is_none() {
+    if find_all("python3").is_empty() {
         install(&["python3", "python3-venv"])?;
     }
     // Debian ships `venv` without the part that installs pip, as a package of its own.
@@ -65,13 +65,19 @@ fn make() -> Result<Python, Fault> {
     }
 }
 
+/// Makes the environment with the first interpreter that can: one in front of `PATH` may be a
+/// shim without a version behind it, or lack what an environment needs.
 fn environment(folder: &Path) -> Result<(), Fault> {
-    let interpreter =
-        find(&["python3"]).ok_or("there is no python3, and it could not be installed")?;
-    let mut command = Command::new(interpreter);
-    command.args(["-m", "venv", "--clear"]).arg(folder);
-    Program::start(command)?.succeed(INSTALL_WITHIN)?;
-    Ok(())
+    let mut fault = Fault::from("there is no python3, and it could not be installed");
+    for interpreter in find_all("python3") {
+        let mut command = Command::new(interpreter);
+        command.args(["-m", "venv", "--clear"]).arg(folder);
+        match Program::start(command).and_then(|mut program| program.succeed(INSTALL_WITHIN)) {
+            Ok(_) => return Ok(()),
+            Err(error) => fault = error,
+        }
+    }
+    Err(fault)
 }
 
 fn has_websockets(python: &Python) -> bool {
