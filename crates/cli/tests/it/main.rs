@@ -2,6 +2,7 @@
 
 mod connect;
 mod hostile;
+mod lagging;
 mod refusals;
 mod routes;
 mod stopping;
