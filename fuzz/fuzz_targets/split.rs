@@ -25,7 +25,7 @@ fn run(role: Role, data: &[u8], piece_len: usize) -> (Vec<String>, Vec<u8>) {
         let mut bytes = piece.to_vec();
         let mut input = &mut bytes[..];
         let mut output =
-            Output { outbox: &mut outbox, mask_keys: &mut mask_keys, now: Instant::ZERO };
+            Output { outbox: &mut outbox, mask_keys: &mut mask_keys, now: Instant::from_nanos(7) };
         loop {
             match connection.receive(&mut input, &mut output) {
                 Ok(Some(event)) => events.push(format!("{event:?}")),
@@ -36,6 +36,7 @@ fn run(role: Role, data: &[u8], piece_len: usize) -> (Vec<String>, Vec<u8>) {
         assert!(input.is_empty());
     }
     events.push(format!("{:?} {:?}", connection.closed(), connection.transport()));
+    events.push(format!("{:?}", connection.poll_timeout()));
     (events, outbox.chunks().flatten().copied().collect())
 }
 

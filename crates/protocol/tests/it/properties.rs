@@ -1,5 +1,7 @@
 //! Properties: any cut gives the same events, and what is encoded decodes to itself.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use sockeye_protocol::{CloseCode, CloseReason, Config, Role};
 
@@ -14,6 +16,7 @@ fn config() -> Config {
 
 fn run(role: Role, bytes: &[u8], cuts: &[usize]) -> Record {
     let mut endpoint = Endpoint::new(role, config());
+    endpoint.now += Duration::from_secs(1);
     let mut start = 0;
     let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
     ends.push(bytes.len());

@@ -76,6 +76,7 @@ pub(crate) struct Record {
     pub(crate) events: Vec<String>,
     pub(crate) sent: Vec<String>,
     pub(crate) end: String,
+    pub(crate) due: Option<Instant>,
 }
 
 /// A connection with what its driver holds.
@@ -143,6 +144,7 @@ impl Endpoint {
             events: self.events,
             sent: describe_frames(&sent, self.connection.role()),
             end: describe_end(&self.connection),
+            due: self.connection.poll_timeout(),
         }
     }
 }
