@@ -123,7 +123,6 @@ fn a_cluster_that_is_dropped_stops_its_threads() {
     let _client = Client::open(address);
     drop(cluster);
     assert_eq!(group.members(), 0);
-    assert!(TcpStream::connect(address).is_err());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
 
 use sockeye_protocol::handshake::Head;
 use sockeye_protocol::{Event, Prepared};
@@ -131,13 +132,16 @@ fn an_echo_allocates_nothing() {
         for _ in 0..10 {
             pairs.echo(&mut stream, &frame, &mut answer);
         }
-        let before = ALLOCATIONS.get();
+        let (before, began) = (ALLOCATIONS.get(), Instant::now());
         for _ in 0..100 {
             pairs.echo(&mut stream, &frame, &mut answer);
         }
         let allocations = ALLOCATIONS.get() - before;
-        // The pool is trimmed once a second, and refills then.
-        assert!(allocations <= 2, "{allocations} allocations in 100 echoes of {len} bytes");
+        // The pool is trimmed once a second, and refills then: on a busy machine that counts.
+        assert!(
+            allocations <= 2 * (1 + began.elapsed().as_secs()),
+            "{allocations} allocations in 100 echoes of {len} bytes"
+        );
     }
 }
 
