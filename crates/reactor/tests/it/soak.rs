@@ -1,13 +1,16 @@
 //! Many peers that do anything at any time, replayed from seeds: nothing may be lost, mixed up, left
 //! behind, or kept from coming to rest.
 
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
-use sockeye_reactor::Config;
+use sockeye_protocol::Event;
 use sockeye_reactor::engine::Conditions;
+use sockeye_reactor::{Config, Sender};
 
 use crate::frames::{PING, TEXT, close, masked, request};
-use crate::support::{Told, echo};
+use crate::support::{Moment, Script, Told, echo};
 use crate::world::{Client, World};
 
 /// A small generator of reproducible choices (xorshift).
@@ -66,7 +69,25 @@ impl Player {
     }
 }
 
-fn play(seed: u64) {
+/// Echoes, and pauses after every third text; whoever has the senders resumes.
+fn halting(senders: &Senders) -> Script {
+    let (senders, texts) = (senders.clone(), Cell::new(0));
+    Rc::new(move |peer, moment| match moment {
+        Moment::Open => senders.borrow_mut().push(peer.sender()),
+        Moment::Event(Event::Text(text)) => {
+            peer.send_text(text).expect("reading stops before the outbox is full");
+            texts.set(texts.get() + 1);
+            if texts.get() % 3 == 0 {
+                peer.pause();
+            }
+        }
+        _ => {}
+    })
+}
+
+type Senders = Rc<RefCell<Vec<Sender>>>;
+
+fn play(seed: u64, script: Script, senders: &Senders) {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut conditions = Conditions::default();
     conditions.seed = seed;
@@ -80,7 +101,7 @@ fn play(seed: u64) {
     let mut config = Config::default();
     config.accepts_per_turn = 3;
     config.turn_bytes_max = 20_000;
-    let mut world = World::with(echo(), config, conditions);
+    let mut world = World::with(script, config, conditions);
     let mut players: Vec<Player> = Vec::new();
     for number in 0..150 {
         match dice.below(12) {
@@ -104,10 +125,14 @@ fn play(seed: u64) {
             }
             _ => world.pass(Duration::from_millis(dice.below(100))),
         }
+        if dice.below(3) == 0 {
+            senders.borrow().iter().for_each(Sender::resume);
+        }
         world.settle();
     }
-    for _ in 0..200 {
+    for _ in 0..400 {
         players.iter_mut().for_each(Player::read);
+        senders.borrow().iter().for_each(Sender::resume);
         world.pass(Duration::from_millis(50));
     }
     for player in &mut players {
@@ -115,7 +140,10 @@ fn play(seed: u64) {
         assert_eq!(player.echoed, player.sent, "seed {seed}: player {}", player.number);
         player.client.wire.write(&close(1000));
     }
-    world.pass(Duration::from_secs(1));
+    for _ in 0..20 {
+        senders.borrow().iter().for_each(Sender::resume);
+        world.pass(Duration::from_millis(100));
+    }
     drop(players);
     world.pass(Duration::from_secs(60));
     world.assert_empty();
@@ -127,7 +155,15 @@ fn play(seed: u64) {
 
 #[test]
 fn anything_at_any_time() {
-    for seed in 0..12 {
-        play(seed);
+    for seed in 0..8 {
+        play(seed, echo(), &Senders::default());
+    }
+}
+
+#[test]
+fn anything_at_any_time_to_handlers_that_pause() {
+    for seed in 100..108 {
+        let senders = Senders::default();
+        play(seed, halting(&senders), &senders);
     }
 }
