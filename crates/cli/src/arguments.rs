@@ -22,8 +22,23 @@ pub(crate) enum Command {
     Connect(Connect),
 }
 
+/// What `sockeye serve` has to offer, below its options.
+const ROUTES: &str = "\
+Routes:
+  /                         the page
+  /echo                     every message comes back; also /echo/async and /echo/blocking
+  /connect                  answers Hello! to every message, and closes after 30 s without one
+  /dialogue                 asks for a name and an age
+  /ticker                   the time, once a second
+  /chat                     a room; /name NAME changes the name that others see
+  /ws/{version}/productos   create NAME, update ID NAME, delete ID, list
+  /slow                     an echo that takes one message a second
+  /figures                  what the server counts, once a second
+  /metrics, /healthz        plain GET, for Prometheus and for a load balancer";
+
 /// The options of `sockeye serve`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = ROUTES)]
 pub(crate) struct Serve {
     /// Where to listen: host and port, where port 0 lets the system choose
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
@@ -31,7 +46,7 @@ pub(crate) struct Serve {
     /// Event loops, each on a thread of its own [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// The largest message that the echo routes take, in bytes
+    /// The largest message that is taken, in bytes
     #[arg(long, value_name = "BYTES", default_value = "1048576")]
     pub(crate) max_message: NonZeroUsize,
     /// The most fragments that a message may come in [default: BYTES / 64, at least 1024]

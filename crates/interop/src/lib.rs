@@ -4,6 +4,9 @@
 //! This library starts those programs and ends them; the tests are in `tests/it`.
 //! What is missing is installed, and what cannot be had fails the tests with a sentence that says what to install:
 //! a check that skips itself is a check that nobody runs.
+//!
+//! `SOCKEYE_SCREENSHOT=docs cargo test -p sockeye-interop` renews the picture in `docs/page.png`; without it the picture
+//! goes to `target/interop`.
 
 mod page;
 mod chromium;

@@ -3,6 +3,7 @@
 mod connect;
 mod hostile;
 mod lagging;
+mod layout;
 mod refusals;
 mod routes;
 mod stopping;
