@@ -183,6 +183,11 @@ impl TestServer {
         self.app.registry.find(id)
     }
 
+    /// The open socket that was given this name.
+    pub fn socket_named(&self, name: &str) -> Option<SocketHandle> {
+        self.app.registry.find_named(name)
+    }
+
     /// All open sockets.
     pub fn sockets(&self) -> Vec<SocketHandle> {
         self.app.registry.all()

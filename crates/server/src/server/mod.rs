@@ -82,6 +82,11 @@ impl Server {
         self.running.app.registry.find(id)
     }
 
+    /// The open socket that was given this name: see [`Sender::set_name`](crate::Sender::set_name).
+    pub fn socket_named(&self, name: &str) -> Option<SocketHandle> {
+        self.running.app.registry.find_named(name)
+    }
+
     /// All open sockets.
     pub fn sockets(&self) -> Vec<SocketHandle> {
         self.running.app.registry.all()

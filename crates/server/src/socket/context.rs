@@ -149,11 +149,19 @@ impl Drop for Present {
     }
 }
 
-/// The open sockets of a server by their number. It keeps none of them open.
+/// The open sockets of a server by their number, and by the names that the program gave some. It keeps none of them open.
 #[derive(Default)]
 pub(crate) struct Registry {
     latest: AtomicU64,
-    sockets: Mutex<HashMap<SocketId, Weak<Shared>>>,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    sockets: HashMap<SocketId, Weak<Shared>>,
+    names: HashMap<Box<str>, SocketId>,
+    /// The other way round, for those that have a name.
+    named: HashMap<SocketId, Box<str>>,
 }
 
 impl Registry {
@@ -162,29 +170,63 @@ impl Registry {
     }
 
     pub(super) fn insert(&self, shared: &Arc<Shared>) {
-        self.sockets.lock().insert(shared.id(), Arc::downgrade(shared));
+        self.open.lock().sockets.insert(shared.id(), Arc::downgrade(shared));
     }
 
     pub(super) fn remove(&self, id: SocketId) {
-        let mut sockets = self.sockets.lock();
-        sockets.remove(&id);
+        let mut open = self.open.lock();
+        open.sockets.remove(&id);
         // What a crowd needed is given back when it has left.
-        if sockets.capacity() > 1024 && sockets.len() < sockets.capacity() / 8 {
-            sockets.shrink_to_fit();
+        if open.sockets.capacity() > 1024 && open.sockets.len() < open.sockets.capacity() / 8 {
+            open.sockets.shrink_to_fit();
         }
+        open.forget_name(id);
+    }
+
+    /// Gives a name to an open socket, and returns the one that had it.
+    pub(super) fn name(&self, id: SocketId, name: &str) -> Option<SocketHandle> {
+        let mut open = self.open.lock();
+        if !open.sockets.contains_key(&id) {
+            return None;
+        }
+        open.forget_name(id);
+        open.named.insert(id, name.into());
+        let former = open.names.insert(name.into(), id)?;
+        open.named.remove(&former);
+        open.handle(former)
     }
 
     pub(crate) fn find(&self, id: SocketId) -> Option<SocketHandle> {
-        self.sockets.lock().get(&id).and_then(Weak::upgrade).map(SocketHandle::new)
+        self.open.lock().handle(id)
+    }
+
+    pub(crate) fn find_named(&self, name: &str) -> Option<SocketHandle> {
+        let open = self.open.lock();
+        open.names.get(name).and_then(|id| open.handle(*id))
     }
 
     pub(crate) fn all(&self) -> Vec<SocketHandle> {
-        self.sockets.lock().values().filter_map(Weak::upgrade).map(SocketHandle::new).collect()
+        self.open.lock().sockets.values().filter_map(Weak::upgrade).map(SocketHandle::new).collect()
+    }
+}
+
+impl Open {
+    fn handle(&self, id: SocketId) -> Option<SocketHandle> {
+        self.sockets.get(&id).and_then(Weak::upgrade).map(SocketHandle::new)
+    }
+
+    fn forget_name(&mut self, id: SocketId) {
+        if let Some(name) = self.named.remove(&id) {
+            self.names.remove(&name);
+        }
     }
 }
 
 impl fmt::Debug for Registry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Registry").field("sockets", &self.sockets.lock().len()).finish()
+        formatter
+            .debug_struct("Registry")
+            .field("sockets", &self.open.lock().sockets.len())
+            .finish()
     }
 }

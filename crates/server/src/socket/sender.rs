@@ -132,6 +132,13 @@ impl Sender {
         self.shared().id()
     }
 
+    /// Gives the socket a name of the program's own, such as that of a user, by which
+    /// [`Server::socket_named`](crate::Server::socket_named) finds it for as long as it is open. Returns the socket that
+    /// had the name until now: it goes on without it, so close it if there is to be one only.
+    pub fn set_name(&self, name: &str) -> Option<SocketHandle> {
+        self.shared().context.registry.name(self.id(), name)
+    }
+
     /// A parameter of the route's path, decoded: of `/ws/{version}/productos` the one named `version`.
     ///
     /// # Panics

@@ -267,3 +267,29 @@ fn sockets_are_found_by_their_identifier_and_closed_one_or_all() {
     assert!(server.sockets().is_empty());
     assert!(log.take().contains(&"closed 1008 \"\" by Local".to_owned()));
 }
+
+#[test]
+fn a_name_belongs_to_the_socket_that_took_it_last() {
+    let builder = Server::builder().route("/{user}", async |mut socket: Socket| {
+        if let Some(former) = socket.set_name(socket.param("user")) {
+            former.close(CloseCode::POLICY, "replaced")?;
+        }
+        socket.recv().await.map(drop)
+    });
+    let mut server = TestServer::new(builder).expect("a valid route");
+    let mut first = server.connect("/ana");
+    let mut other = server.connect("/eva");
+    let mut second = server.connect("/ana");
+    server.settle();
+    assert_eq!(first.receive(), Some(Received::Close(Some(CloseCode::POLICY), "replaced".into())));
+    server.settle();
+    for (name, client) in [("ana", &mut second), ("eva", &mut other)] {
+        server.socket_named(name).expect("it is open").try_send(name).expect("there is room");
+        server.settle();
+        assert_eq!(client.receive(), Some(Received::Text(name.into())));
+    }
+    second.send_close(None, "");
+    server.settle();
+    assert!(server.socket_named("ana").is_none());
+    assert!(server.socket_named("eva").is_some());
+}
