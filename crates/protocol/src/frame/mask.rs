@@ -2,6 +2,9 @@
 
 use alloc::vec::Vec;
 
+/// Below this size a loop over words is faster than a vectorized one.
+const LONG_BYTES_MIN: usize = 128;
+
 /// The bytes that are masked at a time while copying: one cache line.
 const BLOCK_BYTES: usize = 64;
 
@@ -54,15 +57,36 @@ pub const fn rotate_key(key: [u8; 4], offset: u64) -> [u8; 4] {
 /// mask([0x37, 0xfa, 0x21, 0x3d], &mut payload);
 /// assert_eq!(payload, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
 /// ```
+#[inline]
 pub fn mask(key: [u8; 4], payload: &mut [u8]) {
+    if payload.len() < LONG_BYTES_MIN { mask_short(key, payload) } else { mask_long(key, payload) }
+}
+
+/// Word by word, without the preparations of a vectorized loop.
+#[inline]
+fn mask_short(key: [u8; 4], payload: &mut [u8]) {
     let word = wide(key);
     let (words, tail) = payload.as_chunks_mut::<8>();
     for bytes in words {
         *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
     }
-    for (byte, mask) in tail.iter_mut().zip(word.to_ne_bytes()) {
+    let (half, tail) = tail.as_chunks_mut::<4>();
+    for bytes in half {
+        *bytes = (u32::from_ne_bytes(*bytes) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    }
+    for (byte, mask) in tail.iter_mut().zip(key) {
         *byte ^= mask;
     }
+}
+
+/// The compiler makes vector instructions of this loop.
+fn mask_long(key: [u8; 4], payload: &mut [u8]) {
+    let word = wide(key);
+    let (words, tail) = payload.as_chunks_mut::<8>();
+    for bytes in words {
+        *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    }
+    mask_short(key, tail);
 }
 
 /// Appends `payload` to `target`, masked or unmasked, in one pass; `key` is that of its first byte.

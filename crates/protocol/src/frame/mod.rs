@@ -11,5 +11,5 @@ pub(crate) use header::CONTROL_BYTES_MAX;
 pub use header::FrameHeader;
 pub use mask::{MaskKeys, Unmasked, append_masked, mask, rotate_key};
 pub use opcode::Opcode;
-pub(crate) use reader::RawChunk;
 pub use reader::{Chunk, FrameReader};
+pub(crate) use reader::{RawChunk, WholeMessage};

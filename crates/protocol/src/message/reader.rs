@@ -11,7 +11,7 @@ use super::control::{self, ControlBody};
 use crate::config::Config;
 use crate::error::{ProtocolError, Violation};
 use crate::event::{Event, Payload, Text};
-use crate::frame::{self, FrameReader, Opcode, RawChunk};
+use crate::frame::{self, FrameReader, Opcode, RawChunk, WholeMessage};
 use crate::role::Role;
 use crate::utf8;
 
@@ -54,6 +54,16 @@ impl MessageReader {
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Event<'b>>, ProtocolError> {
+        if let Some(WholeMessage { opcode, key, payload }) = self.frames.next_whole(input) {
+            self.data_came = true;
+            if key != [0; 4] {
+                frame::mask(key, payload);
+            }
+            return match whole(opcode, payload) {
+                Ok(event) => Ok(Some(event)),
+                Err(violation) => Err(self.frames.payload_error(violation)),
+            };
+        }
         while let Some(chunk) = self.frames.next_raw(input)? {
             let event = if chunk.header.opcode.is_control() {
                 self.control(chunk)
@@ -178,6 +188,7 @@ impl MessageReader {
 }
 
 /// The event of a message that lies whole in the input.
+#[inline]
 fn whole(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Violation> {
     if opcode == Opcode::Text {
         let text = utf8::check(payload).map_err(|_| Violation::TextNotUtf8)?;
