@@ -15,7 +15,7 @@ async fn talk(mut socket: Socket) -> Result<(), Error> {
 }
 
 fn main() -> Result<(), Error> {
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:9002".into());
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9002".into());
     let server = Server::builder().route("/rooms/{room}", talk).bind(address)?;
     println!("ws://{}/rooms/lobby", server.local_addr().expect("it listens over TCP"));
     server.wait();

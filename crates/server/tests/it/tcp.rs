@@ -74,3 +74,37 @@ fn shutdown_closes_with_1001_and_reports() {
     }
     server.wait();
 }
+
+#[test]
+fn a_unix_socket_serves_the_same_routes() {
+    use std::io::{Read, Write};
+    let path = std::env::temp_dir().join(format!("sockeye-test-{}.sock", std::process::id()));
+    let server =
+        Server::builder().route("/", echo).listen_unix(&path).start().expect("the path is free");
+    assert_eq!(server.local_addr(), None);
+    let mut stream = std::os::unix::net::UnixStream::connect(&path).expect("the server listens");
+    stream.write_all(&crate::support::request("/")).expect("sent");
+    stream.write_all(&crate::support::frame(0x81, b"hola")).expect("sent");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\x81\x04hola") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("the echo");
+        answer.extend(byte);
+    }
+    // Else the drain would wait for its answer to the close.
+    drop(stream);
+    server.shutdown(Duration::from_secs(5));
+    let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn a_port_that_is_in_use_is_an_error_and_not_shared_in_silence() {
+    let (server, _url) = serve(echo);
+    let address = server.local_addr().expect("TCP");
+    let error =
+        Server::builder().route("/", echo).threads(2).bind(address).expect_err("somebody is there");
+    assert!(
+        matches!(error, Error::Io(ref error) if error.kind() == std::io::ErrorKind::AddrInUse),
+        "{error}"
+    );
+}
