@@ -91,6 +91,8 @@ pub(super) struct Inbox {
     closing: Option<Box<(CloseCode, Box<str>)>>,
     paused: bool,
     cancelled: bool,
+    /// The receiving half is gone.
+    deserted: bool,
     /// The one task or thread that receives.
     receiver: Option<Waker>,
     /// Those who wait for the end.
@@ -98,10 +100,10 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Takes a message from the loop. After this side has closed, nobody is to receive it and it is dropped: else a full
-    /// inbox would keep the peer's Close frame from being read.
+    /// Takes a message from the loop. One that nobody is to receive is dropped: else a full inbox would keep the peer's
+    /// Close frame from being read.
     pub(super) fn deliver(&mut self, message: Message, limits: InboxLimits) -> Delivered {
-        if self.closing.is_some() || self.end.is_some() {
+        if self.deserted || self.closing.is_some() || self.end.is_some() {
             return Delivered { waker: None, pause: false };
         }
         self.bytes += message.len();
@@ -153,6 +155,13 @@ impl Inbox {
     pub(super) fn cancel(&mut self) -> Option<Waker> {
         self.cancelled = true;
         self.receiver.take()
+    }
+
+    /// Nobody will receive any more. Returns what waited, and whether reading was paused and must go on.
+    pub(super) fn desert(&mut self) -> (VecDeque<Message>, bool) {
+        self.deserted = true;
+        self.bytes = 0;
+        (std::mem::take(&mut self.messages), std::mem::take(&mut self.paused))
     }
 
     /// This side begins to close. `None`: it has done so before, or the connection has ended.

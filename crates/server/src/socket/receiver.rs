@@ -15,6 +15,9 @@ use crate::message::{Message, MessageReader, Piece};
 
 /// Receives whole messages in the order in which they came.
 ///
+/// When it is dropped and a [`Sender`] remains, the connection goes on: messages that arrive are dropped, and pings and
+/// closes are handled as ever.
+///
 /// Two pointers wide, since it is part of the future of every route that is parked.
 #[derive(Debug)]
 pub struct Receiver {
@@ -126,6 +129,12 @@ impl Receiver {
 
     fn take_begun(&mut self) -> Option<Message> {
         self.extra.as_mut()?.begun.take().map(MessageReader::into_rest)
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.shared().desert();
     }
 }
 

@@ -149,6 +149,15 @@ impl Shared {
         taken
     }
 
+    /// The receiving half is gone: what arrives is dropped, and what comes between is still handled.
+    pub(super) fn desert(&self) {
+        let (messages, resume) = self.inbox.lock().desert();
+        drop(messages);
+        if resume {
+            self.outward.resume();
+        }
+    }
+
     pub(super) fn cancel(&self) {
         let waker = self.inbox.lock().cancel();
         if let Some(waker) = waker {

@@ -199,3 +199,32 @@ fn one_who_does_not_read_does_not_slow_the_others() {
     server.settle();
     assert_eq!(other.texts().len(), 1_000);
 }
+
+#[test]
+fn a_socket_without_its_receiving_half_sends_on_and_is_still_alive() {
+    let (mut server, mut client, log) = logged(async |socket, log| {
+        sockeye::sleep(SECOND).await;
+        let (sender, receiver) = socket.split();
+        // The inbox is full by now, and reading is paused.
+        drop(receiver);
+        while sender.sleep(SECOND * 60).await.is_ok() {
+            sender.send_text("tick").await?;
+        }
+        log.note(describe(&sender.closed().await.into()));
+        Ok(())
+    });
+    for _ in 0..1_000 {
+        client.send_text("to nobody");
+    }
+    let mut ticks = 0;
+    for _ in 0..61 {
+        server.advance(SECOND * 10);
+        client.send_text("to nobody");
+        ticks += client.texts().len();
+    }
+    server.settle();
+    assert_eq!((ticks, client.wire().unread()), (10, 0));
+    client.send_close(None, "");
+    server.settle();
+    assert_eq!(log.take(), ["closed 1005 \"\" by Peer"]);
+}
