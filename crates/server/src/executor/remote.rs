@@ -87,9 +87,10 @@ impl Remote {
         self.pending.store(true, Ordering::Release);
     }
 
-    /// `None`: nothing was asked for.
+    /// `None`: nothing was asked for, which costs a load.
     pub(super) fn take(&self) -> Option<RemoteQueue> {
-        self.pending.swap(false, Ordering::AcqRel).then(|| std::mem::take(&mut *self.queue.lock()))
+        let asked = self.is_pending() && self.pending.swap(false, Ordering::AcqRel);
+        asked.then(|| std::mem::take(&mut *self.queue.lock()))
     }
 
     pub(super) fn is_pending(&self) -> bool {

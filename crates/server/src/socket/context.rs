@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use sockeye_protocol::handshake::ClientRequest;
@@ -31,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) inbox_limits: InboxLimits,
     orders: Mutex<Vec<(Key, Order)>>,
     dials: Mutex<VecDeque<Dial>>,
+    /// Orders and dials that wait, so that a turn without any takes no lock.
+    waiting: AtomicUsize,
     panics: AtomicU64,
 }
 
@@ -56,14 +58,14 @@ impl Context {
         registry: Arc<Registry>,
         inbox_limits: InboxLimits,
     ) -> Arc<Self> {
-        let (orders, dials) = (Mutex::default(), Mutex::default());
         Arc::new(Self {
             remote,
             groups,
             registry,
             inbox_limits,
-            orders,
-            dials,
+            orders: Mutex::default(),
+            dials: Mutex::default(),
+            waiting: AtomicUsize::new(0),
             panics: AtomicU64::new(0),
         })
     }
@@ -80,19 +82,26 @@ impl Context {
 
     /// One order per call of a program that waits for it, so the queue is as long as its waits are many.
     pub(super) fn order(&self, key: Key, order: Order) {
+        // Counted before it can be taken, so that the count never falls short.
+        self.waiting.fetch_add(1, Ordering::AcqRel);
         self.orders.lock().push((key, order));
         self.rouse();
     }
 
     /// One dial per call of a program that waits for it.
     pub(crate) fn dial(&self, dial: Dial) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
         self.dials.lock().push_back(dial);
         self.rouse();
     }
 
     /// The loop's part, once per turn.
     pub(crate) fn carry_out(&self, peers: &mut Peers<'_>) {
+        if !self.has_work() {
+            return;
+        }
         let orders = std::mem::take(&mut *self.orders.lock());
+        self.waiting.fetch_sub(orders.len(), Ordering::AcqRel);
         for (key, order) in orders {
             // A session that is gone has left all groups; whoever waits for its join learns that nothing came of it.
             let Some(mut peer) = peers.get(key) else { continue };
@@ -108,7 +117,12 @@ impl Context {
     }
 
     pub(crate) fn next_dial(&self) -> Option<Dial> {
-        self.dials.lock().pop_front()
+        if !self.has_work() {
+            return None;
+        }
+        let dial = self.dials.lock().pop_front()?;
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        Some(dial)
     }
 
     /// A route has panicked; the connection is told in another way.
@@ -123,7 +137,7 @@ impl Context {
 
     /// Whether a turn has something to do here.
     pub(crate) fn has_work(&self) -> bool {
-        !self.orders.lock().is_empty() || !self.dials.lock().is_empty()
+        self.waiting.load(Ordering::Acquire) > 0
     }
 
     /// On the loop's own thread its turn comes to it by itself.
