@@ -3,6 +3,9 @@ use sockeye::{BlockingSocket, CloseCode, Error, Initiator, Server, connect_block
 #[allow(dead_code)]
 #[path = "../../../examples/dialogue.rs"]
 pub(crate) mod example;
+#[allow(dead_code)]
+#[path = "../../../examples/dialogue_blocking.rs"]
+mod example_blocking;
 
 /// What is said to the peer, and what it answers.
 const LINES: [(&[&str], &str); 4] = [
@@ -33,7 +36,7 @@ fn talk(socket: &mut BlockingSocket) {
 fn it_asks_until_it_knows_name_and_age() {
     let server = Server::builder()
         .route("/connect", example::dialogue)
-        .route_blocking("/blocking", example::blocking)
+        .route_blocking("/blocking", example_blocking::dialogue)
         .bind("127.0.0.1:0")
         .expect("a port is free");
     let address = server.local_addr().expect("the server listens over TCP");
