@@ -305,6 +305,13 @@ impl Connection {
         }
     }
 
+    /// Gives an awaited pong its whole time again. Call it when bytes of the outbox had to wait for
+    /// the transport, and when they still do as the pong falls due: the ping may lie behind them,
+    /// and a peer cannot answer what has not left.
+    pub const fn postpone_pong(&mut self, now: Instant) {
+        self.keepalive.postpone(now);
+    }
+
     /// Gives back what only an open connection needs.
     fn forget(&mut self) {
         self.reader.discard();

@@ -94,6 +94,13 @@ impl Keepalive {
         self.payload()
     }
 
+    /// Gives an awaited answer its whole time again: the ping may not have left before now.
+    pub(crate) const fn postpone(&mut self, now: Instant) {
+        if let State::Waiting(_) = self.state {
+            self.heard = now;
+        }
+    }
+
     /// Forgets an awaited answer: it may come while nothing is read.
     pub(crate) const fn suspend(&mut self, now: Instant) {
         if !self.is_suspended() {

@@ -140,6 +140,11 @@ impl Link {
         self.rare.as_ref()?.cause
     }
 
+    /// Since when the kernel has taken no byte of those that wait.
+    pub(crate) fn blocked_since(&self) -> Option<Instant> {
+        self.rare.as_ref()?.blocked_since
+    }
+
     /// The transport failed, or is worth no more bytes.
     pub(crate) fn cut(&mut self, cause: Cause) {
         self.note_cause(cause);

@@ -51,6 +51,19 @@ fn ctl_09_a_silent_peer_is_asked_and_found_alive_or_dead() {
     }
 }
 
+/// A peer cannot answer a ping that the transport has not taken yet.
+#[test]
+fn ctl_09_a_pong_is_awaited_anew_when_the_ping_had_to_wait() {
+    let mut endpoint = Endpoint::new(Role::Server, Config::default());
+    endpoint.connection.postpone_pong(endpoint.now + 7 * SECOND);
+    let sent = Instant::ZERO + 20 * SECOND;
+    assert_eq!(endpoint.connection.poll_timeout(), Some(sent), "no pong was awaited");
+    ping(&mut endpoint);
+    endpoint.connection.postpone_pong(sent + 19 * SECOND);
+    assert_eq!(endpoint.connection.poll_timeout(), Some(sent + 39 * SECOND));
+    assert_eq!(expire(&mut endpoint).map_err(|error| error.timer), Err(Timer::Pong));
+}
+
 /// Once we have closed, silence is what the closing handshake's own deadline is for.
 #[test]
 fn ctl_09_nobody_is_asked_behind_our_close() {

@@ -53,7 +53,11 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let Phase::Open(Open { connection, handler }) = phase else { return };
         fail_if_due(shared, link, connection);
         shared.push_pending(link, connection);
+        let waited = link.blocked_since().is_some();
         write(engine, shared, link);
+        if waited && !link.blocked {
+            connection.postpone_pong(shared.now);
+        }
         relieve(shared, link, connection, handler);
         balance_keepalive(shared, link, connection);
         link.settle_queue(0);

@@ -18,6 +18,10 @@ use crate::slab::Key;
 /// How often idle buffers are looked at: what nobody needed for a while is freed, half at a time.
 const TRIM_EVERY: Duration = Duration::from_secs(1);
 
+/// How long a deadline waits for what has arrived before it and is not read yet. Far more than a full
+/// receive buffer of the kernel takes; without an end a peer that never stops would have no deadline.
+const BACKLOG_WITHIN: Duration = Duration::from_secs(1);
+
 impl<S: Service, E: Engine> Reactor<S, E> {
     pub(super) fn timers(&mut self) {
         let now = self.shared.now;
@@ -85,9 +89,13 @@ fn expire_open<H>(shared: &mut Shared, link: &mut Link, open: &mut Open<H>) {
     }
     let paused_since = link.rare.as_ref().and_then(|rare| rare.paused_since);
     let pause_ended = paused_since.is_some_and(|since| since + shared.config.pause_within <= now);
+    if link.blocked {
+        // A ping may lie behind what the kernel does not take; that has a limit of its own.
+        connection.postpone_pong(now);
+    }
     // What has arrived and waits for its turn may be what the deadline waits for.
-    let waits = link.listed_ready;
-    let due = connection.poll_timeout().is_some_and(|due| due <= now) && !waits;
+    let patience = if link.listed_ready { BACKLOG_WITHIN } else { Duration::ZERO };
+    let due = connection.poll_timeout().is_some_and(|due| due + patience <= now);
     let mut output = Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now };
     if pause_ended {
         connection.fail(CloseCode::POLICY, &mut output);
@@ -102,6 +110,5 @@ fn expire_open<H>(shared: &mut Shared, link: &mut Link, open: &mut Open<H>) {
 
 /// Whether the kernel has refused every byte for too long.
 fn is_stalled(shared: &Shared, link: &Link) -> bool {
-    let since = link.rare.as_ref().and_then(|rare| rare.blocked_since);
-    since.is_some_and(|since| since + shared.config.write_stall <= shared.now)
+    link.blocked_since().is_some_and(|since| since + shared.config.write_stall <= shared.now)
 }

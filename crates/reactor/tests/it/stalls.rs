@@ -121,6 +121,29 @@ fn a_silent_peer_is_pinged_and_one_that_does_not_answer_is_given_up() {
     assert!(spent < 400, "{spent} polls in 200 idle seconds");
 }
 
+/// 4,000 bytes at 100 bytes every 3 s: below the high mark, so reading goes on and keepalive with it.
+#[test]
+fn a_ping_behind_what_a_slow_reader_has_not_taken_declares_nobody_dead() {
+    let mut world = World::configured(silent(), |config| {
+        config.write_stall = SECOND * 1000;
+    });
+    let mut client = world.open();
+    client.wire.set_window(100);
+    let key = world.last_key();
+    world.with_peer(key, |peer| peer.send_binary(&[1; 4000]).expect("an open session"));
+    for _ in 0..35 {
+        world.pass(SECOND * 3);
+        let _ = client.wire.read();
+    }
+    assert_eq!(world.reactor.open_sessions(), 1, "{:?}", world.log.borrow());
+    // It has taken everything by now and answers nothing: its time runs.
+    client.wire.set_window(1 << 20);
+    world.pass(SECOND);
+    let _ = client.frames();
+    world.pass(SECOND * 41);
+    assert_eq!(outcome(&world).cause, Cause::TimedOut(Timer::Pong));
+}
+
 #[test]
 fn traffic_moves_the_deadline_and_the_timer_finds_that_when_it_fires() {
     let mut world = World::new(silent());
@@ -163,6 +186,23 @@ fn a_close_that_is_not_answered_ends_after_five_seconds() {
     world.pass(Duration::from_millis(200));
     assert_eq!(outcome(&world).cause, Cause::TimedOut(Timer::Close));
     world.assert_empty();
+}
+
+#[test]
+fn who_never_stops_talking_cannot_put_a_deadline_off() {
+    let mut world = World::new(silent());
+    let client = world.open();
+    world.sender().close(None).expect("an open session");
+    world.settle();
+    let flood: Vec<u8> = masked(BINARY, &[0; 60_000]).repeat(40);
+    for _ in 0..80 {
+        client.wire.write(&flood);
+        world.network.advance(Duration::from_millis(100));
+        world.network.set_horizon(Some(world.network.now()));
+        world.turn();
+    }
+    assert_eq!(world.reactor.open_sessions(), 0, "8 s after our Close");
+    assert_eq!(outcome(&world).cause, Cause::TimedOut(Timer::Close));
 }
 
 #[test]
