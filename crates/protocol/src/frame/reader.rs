@@ -128,6 +128,15 @@ impl FrameReader {
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Chunk<'b>>, ProtocolError> {
+        if let Some(WholeMessage { opcode, key, payload }) = self.next_whole(input) {
+            let mask_key = (self.role == Role::Server).then_some(key);
+            let payload_len = payload.len() as u64;
+            if mask_key.is_some() {
+                mask(key, payload);
+            }
+            let header = FrameHeader { fin: true, opcode, mask: mask_key, payload_len };
+            return Ok(Some(Chunk { header, payload, starts_frame: true, ends_frame: true }));
+        }
         Ok(self.next_raw(input)?.map(|mut raw| {
             raw.unmask();
             let RawChunk { header, payload, starts_frame, ends_frame, .. } = raw;
