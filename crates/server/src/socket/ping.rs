@@ -59,6 +59,7 @@ pub(super) fn start(shared: &Arc<Shared>, policy: PingPolicy) {
         shared: Arc::clone(shared),
         policy,
         pinged: None,
+        asked: None,
     };
     shared
         .context
@@ -79,6 +80,8 @@ struct Pinger {
     timer: Timer,
     /// When the latest ping went out.
     pinged: Option<Instant>,
+    /// When the first ping that nothing was heard behind went out.
+    asked: Option<Instant>,
 }
 
 impl Pinger {
@@ -91,6 +94,11 @@ impl Pinger {
             let due = self.due();
             if self.timer.poll(due, context.waker()).is_pending() {
                 return Poll::Pending;
+            }
+            // While the inbox is full nobody listens, and a ping behind bytes that wait has not left: a silence then
+            // says nothing about the peer.
+            if self.shared.is_paused() || self.shared.outward.outstanding() > 0 {
+                self.asked = self.asked.map(|_| self.shared.now());
             }
             if self.is_overdue() {
                 // 1011 may be sent by anyone.
@@ -112,11 +120,10 @@ impl Pinger {
         self.answer_due().map_or(ping_due, |answer_due| answer_due.min(ping_due))
     }
 
-    /// When something must have been heard since the latest ping; `None` if it has, or need not be.
+    /// When something must have been heard since the peer was asked; `None` if it has, or need not be.
     fn answer_due(&self) -> Option<Instant> {
-        let (pinged, within) = (self.pinged?, self.policy.within?);
-        // While the inbox is full nobody listens, and a silence says nothing about the peer.
-        (self.shared.heard() < pinged && !self.shared.is_paused()).then(|| pinged + within)
+        let (asked, within) = (self.asked?, self.policy.within?);
+        (self.shared.heard() < asked).then(|| asked + within)
     }
 
     fn is_overdue(&self) -> bool {
@@ -127,6 +134,10 @@ impl Pinger {
     fn ping(&mut self) {
         let now = self.shared.now();
         self.pinged = Some(now);
+        // Another ping gives a peer that owes an answer no more time.
+        if self.asked.is_none_or(|asked| asked <= self.shared.heard()) {
+            self.asked = Some(now);
+        }
         let _ = match &self.policy.what {
             What::Frame => self.shared.outward.send_ping(now.as_nanos().to_be_bytes().to_vec()),
             What::Text(text) => self.shared.outward.send_text(&**text),

@@ -144,6 +144,10 @@ impl Shared {
             taken
         };
         if matches!(taken, Taken::Message { resume: true, .. }) {
+            // Nobody has listened until now.
+            if self.pinging.load(Ordering::Relaxed) {
+                self.note_heard(self.now());
+            }
             self.outward.resume();
         }
         taken

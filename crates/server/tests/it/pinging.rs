@@ -130,6 +130,33 @@ fn a_peer_that_does_not_answer_in_time_is_closed_with_1011() {
 }
 
 #[test]
+fn further_pings_give_a_silent_peer_no_more_time() {
+    let (mut server, mut client, log) = pinging(PingPolicy::frames(SECOND * 4).within(SECOND * 10));
+    server.advance(Duration::from_millis(13_900));
+    assert!(log.take().is_empty());
+    server.advance(Duration::from_millis(200));
+    let closing = |received: &Received| matches!(received, Received::Close(..));
+    assert!(client.rest().iter().any(closing));
+}
+
+#[test]
+fn a_ping_behind_what_waits_declares_nobody_dead() {
+    let (mut server, mut client, _log) = logged(async |mut socket, _| {
+        socket.recv().await?;
+        socket.send_binary(vec![0; 300]).await?;
+        socket.start_ping(PingPolicy::frames(SECOND * 4).within(SECOND * 3));
+        socket.recv().await.map(drop)
+    });
+    client.wire().set_window(10);
+    client.send_text("go");
+    for _ in 0..20 {
+        server.advance(SECOND);
+        let _ = client.wire().read();
+    }
+    assert_eq!(server.stats().connections, 1);
+}
+
+#[test]
 fn a_ping_to_one_who_does_not_read_grows_nothing() {
     let (mut server, client, _log) = pinging(PingPolicy::text("ping", SECOND));
     client.wire().set_window(0);
