@@ -124,3 +124,27 @@ impl Drop for Permit {
         self.0.state.lock().reserved -= 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_place_that_was_given_back_can_be_used_at_once() {
+        let pool = Pool::new("test", 1, 1);
+        let (done, ended) = mpsc::channel();
+        for _ in 0..2000 {
+            let permit = loop {
+                match pool.reserve() {
+                    Some(permit) => break permit,
+                    None => thread::yield_now(),
+                }
+            };
+            let done = done.clone();
+            assert!(permit.run(move || done.send(()).expect("somebody waits")));
+            ended.recv().expect("the job ran");
+        }
+    }
+}

@@ -68,9 +68,9 @@ impl App {
         }
     }
 
-    /// The threads of blocking routes.
+    /// The threads of blocking routes. A place is free a moment before its thread is: who gets it waits for that.
     pub(crate) fn threads(threads_max: usize) -> Arc<Pool> {
-        Pool::new("sockeye-route", threads_max, 0)
+        Pool::new("sockeye-route", threads_max, threads_max)
     }
 
     /// Our spelling of a subprotocol that the peer offers, if we speak it; names are compared exactly.
