@@ -17,7 +17,7 @@ pub enum ConnectError {
     Handshake(HandshakeError),
     /// The peer answered with a status other than 101.
     Refused(Box<Refused>),
-    /// Nothing was decided within `Config::handshake_within`.
+    /// Nothing was decided within `Outward::within`, or else `Config::handshake_within`.
     TimedOut,
     /// The reactor is draining or at its limit, so it opens nothing new.
     Unavailable,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sockeye_protocol::handshake::{ClientRequest, Head};
 use sockeye_protocol::{Event, Instant};
@@ -110,12 +111,14 @@ pub struct Outward<H> {
     pub handler: H,
     /// Limits for this connection; None: those of the reactor's configuration.
     pub config: Option<Arc<sockeye_protocol::Config>>,
+    /// How long it may take until it is open; None: `Config::handshake_within`.
+    pub within: Option<Duration>,
 }
 
 impl<H> Outward<H> {
     /// A connection with the reactor's limits.
     pub fn new(address: Address, request: ClientRequest, handler: H) -> Self {
-        Self { address, request, handler, config: None }
+        Self { address, request, handler, config: None, within: None }
     }
 }
 

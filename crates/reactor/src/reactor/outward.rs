@@ -32,13 +32,13 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         &mut self,
         outward: Outward<S::Handler>,
     ) -> Result<Key, (io::Error, S::Handler)> {
-        let Outward { address, request, handler, config } = outward;
+        let Outward { address, request, handler, config, within } = outward;
         let carrier = match self.engine.connect(&address) {
             Ok(carrier) => carrier,
             Err(error) => return Err((error, handler)),
         };
         // The clock of this turn may be old: connections are asked for between turns as well.
-        let deadline = self.engine.now() + self.shared.config.handshake_within;
+        let deadline = self.engine.now() + within.unwrap_or(self.shared.config.handshake_within);
         let limits = limits(config, &self.shared.config);
         let dialing = Box::new(Dialing { handler, request, stage: Stage::Transport, deadline });
         let key = self.sessions.insert_with(|key| Session {

@@ -180,6 +180,21 @@ fn what_can_go_wrong_is_told_apart() {
 }
 
 #[test]
+fn an_attempt_may_have_a_time_of_its_own() {
+    let mut world = World::new(silent());
+    world.network.set_answer(NUMBER, Answer::Silence);
+    let handler = Scripted::new(&world.log, &silent());
+    let mut outward = Outward::new(Address::Memory(NUMBER), request(), handler);
+    outward.within = Some(Duration::from_secs(8));
+    world.reactor.service_mut().outward = Some(outward);
+    world.pass(Duration::from_millis(7_900));
+    assert_eq!(world.reactor.sessions(), 1);
+    world.pass(Duration::from_millis(200));
+    assert_eq!(failure(&world), "TimedOut");
+    world.assert_empty();
+}
+
+#[test]
 fn a_service_connects_to_a_server_on_the_same_loop() {
     let mut world = World::new(echo());
     let script: Script = Rc::new(|peer, moment| match moment {

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sockeye_protocol::Instant;
 use sockeye_protocol::handshake::{ClientRequest, Header, Url};
 use sockeye_reactor::ConnectError;
 use sockeye_reactor::engine::Address;
@@ -116,7 +117,7 @@ impl Client {
         };
         let mut timer = Timer::new(Arc::clone(&context.remote));
         let deadline = context.remote.clock().now() + self.within;
-        let mut attempt = std::pin::pin!(self.attempt(context));
+        let mut attempt = std::pin::pin!(self.attempt(context, deadline));
         std::future::poll_fn(|task| {
             let connected = attempt.as_mut().poll(task);
             if connected.is_ready() {
@@ -135,7 +136,7 @@ impl Client {
         block_on(self.connect()).map(Socket::into_blocking)
     }
 
-    async fn attempt(self, context: Arc<Context>) -> Result<Socket, Error> {
+    async fn attempt(self, context: Arc<Context>, deadline: Instant) -> Result<Socket, Error> {
         let url = Url::parse(&self.url)?;
         if url.is_secure() {
             return Err(Error::message("wss URLs need TLS, which this client does not have"));
@@ -148,14 +149,19 @@ impl Client {
         let addresses: Vec<SocketAddr> = lookup.await??;
         let config = Arc::new(self.config);
         let mut failure = Error::message("the name has no address");
-        for address in addresses {
+        for (position, address) in addresses.iter().enumerate() {
+            // One that says nothing leaves its share of the time to those that are still to be tried.
+            let rest = deadline.saturating_duration_since(context.remote.clock().now());
+            let within = rest / u32::try_from(addresses.len() - position).unwrap_or(u32::MAX);
             let (filler, answer) = slot();
             let (request, config) = (request.clone(), Arc::clone(&config));
-            context.dial(Dial { address: Address::Tcp(address), request, config, filler });
+            let address = Address::Tcp(*address);
+            context.dial(Dial { address, request, config, within, filler });
             match answer.await {
                 Some(Ok(socket)) => return Ok(socket),
                 // Who answers is the right one, whatever it says.
                 Some(Err(ConnectError::Transport(kind))) => failure = Error::Io(kind.into()),
+                Some(Err(ConnectError::TimedOut)) => failure = Error::Timeout,
                 Some(Err(error)) => return Err(convert(error)),
                 None => failure = Error::message("the loop has ended"),
             }

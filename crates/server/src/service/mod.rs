@@ -144,7 +144,7 @@ impl Service for LoopService {
     }
 
     fn connect(&mut self) -> Option<Outward<Session>> {
-        let Dial { address, request, config, filler } = self.context.next_dial()?;
+        let Dial { address, request, config, within, filler } = self.context.next_dial()?;
         let handler = Session::Socket(SocketHandler::new(Opening {
             context: Arc::clone(&self.context),
             role: Role::Client,
@@ -155,6 +155,7 @@ impl Service for LoopService {
         }));
         let mut outward = Outward::new(address, request, handler);
         outward.config = Some(config);
+        outward.within = Some(within);
         Some(outward)
     }
 

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use sockeye_protocol::handshake::ClientRequest;
 use sockeye_reactor::engine::Address;
@@ -48,6 +49,7 @@ pub(crate) struct Dial {
     pub(crate) address: Address,
     pub(crate) request: ClientRequest,
     pub(crate) config: Arc<sockeye_protocol::Config>,
+    pub(crate) within: Duration,
     pub(crate) filler: Filler<Result<Socket, ConnectError>>,
 }
 
