@@ -180,17 +180,17 @@ impl TestServer {
 
     /// The socket with this identifier, if it is open.
     pub fn socket(&self, id: SocketId) -> Option<SocketHandle> {
-        self.app.registry.find(id)
+        self.app.registry.find(id).map(SocketHandle::new)
     }
 
     /// The open socket that was given this name.
     pub fn socket_named(&self, name: &str) -> Option<SocketHandle> {
-        self.app.registry.find_named(name)
+        self.app.registry.find_named(name).map(SocketHandle::new)
     }
 
     /// All open sockets.
     pub fn sockets(&self) -> Vec<SocketHandle> {
-        self.app.registry.all()
+        self.app.registry.all().into_iter().map(SocketHandle::new).collect()
     }
 
     /// The figures as of the latest turn.

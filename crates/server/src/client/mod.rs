@@ -115,8 +115,8 @@ impl Client {
             Some(context) => context,
             None => shared_loop::context()?,
         };
-        let mut timer = Timer::new(Arc::clone(&context.remote));
-        let deadline = context.remote.clock().now() + self.within;
+        let mut timer = Timer::new(Arc::clone(&context.home.remote));
+        let deadline = context.home.remote.clock().now() + self.within;
         let mut attempt = std::pin::pin!(self.attempt(context, deadline));
         std::future::poll_fn(|task| {
             let connected = attempt.as_mut().poll(task);

@@ -8,8 +8,8 @@ use std::task::Waker;
 
 use sockeye_protocol::Instant;
 
+use super::key::TaskKey;
 use super::remote::{LocalFuture, Remote};
-use super::task::TaskKey;
 use super::timers::{TimerKey, Timers};
 
 thread_local! {

@@ -14,6 +14,7 @@ mod local;
 mod remote;
 mod timers;
 mod clock;
+mod key;
 mod pool;
 mod slot;
 mod block_on;
@@ -25,6 +26,7 @@ use std::task::Context;
 
 use sockeye_protocol::Instant;
 
+use self::key::TaskKey;
 use self::task::Tasks;
 
 pub use self::interval::{Interval, interval};
@@ -110,7 +112,7 @@ impl Executor {
         }
     }
 
-    fn poll(&mut self, key: task::TaskKey) {
+    fn poll(&mut self, key: TaskKey) {
         let Some(task) = self.tasks.get_mut(key) else { return };
         let waker = task.begin_poll();
         let mut context = Context::from_waker(&waker);
@@ -126,7 +128,7 @@ impl Executor {
     }
 
     /// Dropping a future runs code of its user.
-    fn end(&mut self, key: task::TaskKey) {
+    fn end(&mut self, key: TaskKey) {
         let task = self.tasks.remove(key);
         if catch_unwind(AssertUnwindSafe(|| drop(task))).is_err() {
             self.panics += 1;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
 use super::clock::Clock;
-use super::task::TaskKey;
+use super::key::TaskKey;
 use super::timers::TimerKey;
 use crate::mutex::Mutex;
 

@@ -4,15 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
+use super::key::TaskKey;
 use super::local::Local;
 use super::remote::{LocalFuture, Remote};
-
-/// Names one task; stale as soon as it has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TaskKey {
-    index: usize,
-    generation: u32,
-}
 
 /// One task.
 pub(super) struct Task {

@@ -79,17 +79,17 @@ impl Server {
     /// The socket with this identifier, if it is open. Event routes have no sockets: they are found by their
     /// [`Peer::sender`](crate::Peer::sender).
     pub fn socket(&self, id: SocketId) -> Option<SocketHandle> {
-        self.running.app.registry.find(id)
+        self.running.app.registry.find(id).map(SocketHandle::new)
     }
 
     /// The open socket that was given this name: see [`Sender::set_name`](crate::Sender::set_name).
     pub fn socket_named(&self, name: &str) -> Option<SocketHandle> {
-        self.running.app.registry.find_named(name)
+        self.running.app.registry.find_named(name).map(SocketHandle::new)
     }
 
     /// All open sockets.
     pub fn sockets(&self) -> Vec<SocketHandle> {
-        self.running.app.registry.all()
+        self.running.app.registry.all().into_iter().map(SocketHandle::new).collect()
     }
 
     /// The figures of the server, as of each loop's latest turn.

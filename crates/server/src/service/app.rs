@@ -11,7 +11,7 @@ use crate::group::Groups;
 use crate::origin::OriginPolicy;
 use crate::request::{Request, Response};
 use crate::router::Router;
-use crate::socket::{InboxLimits, Registry, Socket};
+use crate::socket::{InboxLimits, Registry, Shared, Socket};
 
 /// Asked before every upgrade.
 type Guard = Box<dyn Fn(&Request<'_>) -> Result<(), Response> + Send + Sync>;
@@ -30,7 +30,7 @@ pub(crate) struct App {
     pub(crate) report: Option<Report>,
     pub(crate) subprotocols: Vec<Box<str>>,
     pub(crate) groups: Groups,
-    pub(crate) registry: Arc<Registry>,
+    pub(crate) registry: Arc<Registry<Shared>>,
     pub(crate) threads: Arc<Pool>,
     pub(crate) inbox_limits: InboxLimits,
 }

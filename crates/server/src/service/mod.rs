@@ -17,7 +17,7 @@ use sockeye_reactor::{
 use crate::executor::{Clock, Executor};
 use crate::request::{Request, Response};
 use crate::router::Params;
-use crate::socket::{Context, Dial, Opening, SocketHandler};
+use crate::socket::{Context, Dial, Home, Opening, SocketHandler};
 
 pub(crate) use self::app::{App, Endpoints, SocketRoute};
 pub(crate) use self::figures::Figures;
@@ -41,12 +41,12 @@ pub(crate) struct LoopService {
 impl LoopService {
     pub(crate) fn new(app: Arc<App>, clock: Clock) -> Self {
         let executor = Executor::new(clock);
-        let context = Context::new(
+        let context = Context::new(Home::new(
             Arc::clone(executor.remote()),
             app.groups.clone(),
             Arc::clone(&app.registry),
             app.inbox_limits,
-        );
+        ));
         Self { app, executor, context, figures: Arc::new(Figures::default()), alive: None }
     }
 
@@ -91,7 +91,7 @@ impl LoopService {
         let handler = match route {
             SocketRoute::Events(make) => Session::Events(make(&view)?),
             SocketRoute::Socket(make) => Session::Socket(SocketHandler::new(Opening {
-                context: Arc::clone(&self.context),
+                home: Arc::clone(&self.context.home),
                 role: Role::Server,
                 params,
                 subprotocol: subprotocol.map(Into::into),
@@ -139,14 +139,14 @@ impl Service for LoopService {
     fn tasks(&mut self, peers: &mut Peers<'_>) {
         self.executor.remote().clock().follow(peers.now());
         self.executor.run(peers.now());
-        self.context.carry_out(peers);
-        self.figures.record(peers, &self.executor, self.context.panics());
+        self.context.home.carry_out(peers);
+        self.figures.record(peers, &self.executor, self.context.home.panics());
     }
 
     fn connect(&mut self) -> Option<Outward<Session>> {
         let Dial { address, request, config, within, filler } = self.context.next_dial()?;
         let handler = Session::Socket(SocketHandler::new(Opening {
-            context: Arc::clone(&self.context),
+            home: Arc::clone(&self.context.home),
             role: Role::Client,
             params: Params::default(),
             subprotocol: None,
@@ -160,7 +160,7 @@ impl Service for LoopService {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        if self.context.has_work() { Some(Instant::ZERO) } else { self.executor.deadline() }
+        if self.context.home.has_work() { Some(Instant::ZERO) } else { self.executor.deadline() }
     }
 }
 

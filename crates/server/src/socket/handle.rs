@@ -1,45 +1,22 @@
 //! What refers to a socket without keeping it open.
 
-use std::fmt;
 use std::sync::Arc;
 
 use sockeye_protocol::CloseCode;
 use sockeye_reactor::engine::Remote;
 
+use super::id::SocketId;
 use super::queue::State;
-use super::sender::send_now;
 use super::shared::Shared;
 use crate::error::Error;
 use crate::message::Message;
-
-/// Names one socket of a server, for as long as the server runs: numbers are not used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketId(u64);
-
-impl SocketId {
-    /// The number, to write down or to send elsewhere.
-    pub const fn as_u64(self) -> u64 {
-        self.0
-    }
-
-    /// The identifier with this number, whether or not there is such a socket.
-    pub const fn from_u64(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-impl fmt::Display for SocketId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
 
 /// A socket found by its identifier: sends and closes from any thread and never waits. It does not keep the socket open.
 #[derive(Debug, Clone)]
 pub struct SocketHandle(Arc<Shared>);
 
 impl SocketHandle {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self(shared)
     }
 
@@ -63,7 +40,7 @@ impl SocketHandle {
     /// # Errors
     /// [`Error::Full`]: too much waits to be sent to this peer. [`Error::Closed`]: the connection is ending.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        send_now(&self.0, message.into())
+        self.0.send_now(message.into())
     }
 
     /// Begins the closing handshake; does nothing if the connection is closing already.

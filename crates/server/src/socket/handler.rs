@@ -8,7 +8,7 @@ use sockeye_protocol::{CloseCode, Event, Initiator, Role};
 use sockeye_reactor::{ConnectError, Handler, Outcome, Peer};
 
 use super::Socket;
-use super::context::Context;
+use super::home::Home;
 use super::ping;
 use super::receiver::Receiver;
 use super::shared::{About, Shared};
@@ -28,7 +28,7 @@ enum Stage {
 
 /// What to do once the connection is open.
 pub(crate) struct Opening {
-    pub(crate) context: Arc<Context>,
+    pub(crate) home: Arc<Home<Shared>>,
     pub(crate) role: Role,
     pub(crate) params: Params,
     pub(crate) subprotocol: Option<Box<str>>,
@@ -49,7 +49,7 @@ impl SocketHandler {
 
     fn end(&mut self, code: CloseCode, reason: &str, by: Initiator, clean: bool) {
         if let Stage::Open(shared) = std::mem::replace(&mut self.0, Stage::Ended) {
-            shared.context.registry.remove(shared.id());
+            shared.home.registry.remove(shared.id());
             shared.end(code, reason, by, clean);
         }
     }
@@ -69,11 +69,11 @@ impl SocketHandler {
 impl Handler for SocketHandler {
     fn open(&mut self, peer: &mut Peer<'_>) {
         let Stage::Opening(opening) = std::mem::replace(&mut self.0, Stage::Ended) else { return };
-        let Opening { context, role, params, subprotocol, launch } = *opening;
+        let Opening { home, role, params, subprotocol, launch } = *opening;
         // Only an outward connection learns it from its peer.
         let subprotocol = subprotocol.or_else(|| peer.subprotocol().map(Into::into));
         let about = About { params, subprotocol, address: *peer.remote() };
-        let shared = Shared::new(context, peer.sender(), role, about);
+        let shared = Shared::new(home, peer.sender(), role, about);
         let socket = Socket::new(Receiver::new(&shared));
         self.0 = Stage::Open(shared);
         launch(Ok(socket));

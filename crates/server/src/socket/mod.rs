@@ -7,6 +7,7 @@
 //!   outbox ◀─ the reactor's queue, 1 MiB with the outbox ◀─ Sender ┘
 //! ```
 
+mod context;
 mod route;
 mod handler;
 mod blocking;
@@ -14,9 +15,11 @@ mod receiver;
 mod sender;
 mod ping;
 mod handle;
-mod context;
 mod shared;
+mod home;
+mod registry;
 mod queue;
+mod id;
 
 use std::io;
 use std::ops::Deref;
@@ -26,16 +29,20 @@ use crate::error::Error;
 use crate::message::{Message, Piece};
 
 pub use self::blocking::{BlockingReceiver, BlockingSender, BlockingSocket};
-pub use self::handle::{Canceller, SocketHandle, SocketId};
+pub use self::handle::{Canceller, SocketHandle};
+pub use self::id::SocketId;
 pub use self::ping::PingPolicy;
 pub use self::queue::{Closed, State};
 pub use self::receiver::Receiver;
 pub use self::sender::Sender;
 
-pub(crate) use self::context::{Context, Dial, Registry};
+pub(crate) use self::context::{Context, Dial};
 pub(crate) use self::handler::{Opening, SocketHandler};
+pub(crate) use self::home::Home;
 pub(crate) use self::queue::InboxLimits;
+pub(crate) use self::registry::Registry;
 pub(crate) use self::route::{run_async, run_blocking};
+pub(crate) use self::shared::Shared;
 
 /// One WebSocket connection, of a route or of [`connect`](crate::connect), for straight-line code.
 ///

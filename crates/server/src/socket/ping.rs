@@ -54,7 +54,7 @@ pub(super) fn start(shared: &Arc<Shared>, policy: PingPolicy) {
     shared.note_activity(shared.now());
     shared.pinging.store(true, Ordering::Release);
     let mut pinger = Pinger {
-        timer: Timer::new(Arc::clone(&shared.context.remote)),
+        timer: Timer::new(Arc::clone(&shared.home.remote)),
         epoch,
         shared: Arc::clone(shared),
         policy,
@@ -62,7 +62,7 @@ pub(super) fn start(shared: &Arc<Shared>, policy: PingPolicy) {
         asked: None,
     };
     shared
-        .context
+        .home
         .remote
         .spawn(Box::pin(async move { poll_fn(|context| pinger.poll(context)).await }));
 }

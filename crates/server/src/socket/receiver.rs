@@ -114,7 +114,7 @@ impl Receiver {
     }
 
     fn extra(&mut self) -> &mut Extra {
-        let remote = &self.sender.shared().context.remote;
+        let remote = &self.sender.shared().home.remote;
         self.extra.get_or_insert_with(|| {
             Box::new(Extra { timer: Timer::new(Arc::clone(remote)), begun: None })
         })

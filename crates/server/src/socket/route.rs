@@ -54,7 +54,7 @@ fn observed<T>(shared: &Shared, run: impl FnOnce() -> T) -> Option<T> {
     let (outcome, dropped) = while_polling(shared.id(), || catch_unwind(AssertUnwindSafe(run)));
     if outcome.is_err() {
         shared.set_verdict(Verdict::Failed);
-        shared.context.note_panic();
+        shared.home.note_panic();
     }
     if dropped {
         shared.close_by_verdict();
@@ -78,7 +78,7 @@ pub(crate) fn run_blocking(
         }
         Err(_) => {
             half.0.set_verdict(Verdict::Failed);
-            half.0.context.note_panic();
+            half.0.home.note_panic();
         }
     }
 }

@@ -11,8 +11,9 @@ use sockeye_protocol::{CloseCode, SendError};
 use sockeye_reactor::Policy;
 use sockeye_reactor::engine::Remote;
 
-use super::context::Order;
-use super::handle::{Canceller, SocketHandle, SocketId};
+use super::handle::{Canceller, SocketHandle};
+use super::home::Order;
+use super::id::SocketId;
 use super::ping::{self, PingPolicy};
 use super::queue::{Closed, State};
 use super::shared::Shared;
@@ -84,7 +85,7 @@ impl Sender {
     /// # Errors
     /// [`Error::Full`]: nothing was sent and the connection stays. Otherwise as for [`send_text`](Self::send_text).
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        send_now(self.shared(), message.into())
+        self.shared().send_now(message.into())
     }
 
     /// Closes with a code and a reason, and waits for the peer's answer: at most 5 s, after which the transport is cut.
@@ -114,7 +115,7 @@ impl Sender {
     pub async fn sleep(&self, duration: Duration) -> Result<(), Error> {
         let shared = self.shared();
         let deadline = shared.now() + duration;
-        let mut timer = Timer::new(Arc::clone(&shared.context.remote));
+        let mut timer = Timer::new(Arc::clone(&shared.home.remote));
         poll_fn(|context| match shared.watch(context.waker()) {
             Some(closed) => Poll::Ready(Err(closed.into())),
             None => timer.poll(deadline, context.waker()).map(Ok),
@@ -136,7 +137,7 @@ impl Sender {
     /// [`Server::socket_named`](crate::Server::socket_named) finds it for as long as it is open. Returns the socket that
     /// had the name until now: it goes on without it, so close it if there is to be one only.
     pub fn set_name(&self, name: &str) -> Option<SocketHandle> {
-        self.shared().context.registry.name(self.id(), name)
+        self.shared().home.registry.name(self.id(), name).map(SocketHandle::new)
     }
 
     /// A parameter of the route's path, decoded: of `/ws/{version}/productos` the one named `version`.
@@ -150,7 +151,7 @@ impl Sender {
 
     /// The group of this name; one group for the whole server.
     pub fn group(&self, name: &str) -> Group {
-        self.shared().context.groups.named(name)
+        self.shared().home.groups.named(name)
     }
 
     /// Joins a group, until the connection ends or [`leave`](Self::leave). Returns the offset of the first message that
@@ -161,14 +162,14 @@ impl Sender {
     pub async fn join(&self, group: &Group, policy: Policy) -> Result<u64, Error> {
         let (filler, joined) = slot();
         let shared = self.shared();
-        shared.context.order(shared.outward.key(), Order::Join(group.clone(), policy, filler));
+        shared.home.order(shared.outward.key(), Order::Join(group.clone(), policy, filler));
         joined.await.ok_or_else(|| shared.send_error(SendError::NotOpen))
     }
 
     /// Leaves a group. Messages published before may still come.
     pub fn leave(&self, group: &Group) {
         let shared = self.shared();
-        shared.context.order(shared.outward.key(), Order::Leave(group.clone()));
+        shared.home.order(shared.outward.key(), Order::Leave(group.clone()));
     }
 
     /// The subprotocol that the handshake agreed on.
@@ -215,11 +216,6 @@ impl Sender {
     pub fn stop_ping(&self) {
         ping::stop(self.shared());
     }
-}
-
-/// Sends without waiting.
-pub(super) fn send_now(shared: &Shared, message: Message) -> Result<(), Error> {
-    shared.offer(message).map_err(|(error, _message)| shared.send_error(error))
 }
 
 thread_local! {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use sockeye_protocol::{CloseCode, CloseReason, Initiator, Instant, Role, SendError};
 use sockeye_reactor::engine::Remote;
 
-use super::context::Context;
-use super::handle::SocketId;
+use super::home::Home;
+use super::id::SocketId;
 use super::queue::{Closed, Inbox, State, Taken};
 use crate::error::Error;
 use crate::message::Message;
@@ -20,7 +20,7 @@ use crate::router::Params;
 #[derive(Debug)]
 pub(crate) struct Shared {
     id: SocketId,
-    pub(super) context: Arc<Context>,
+    pub(super) home: Arc<Home<Self>>,
     pub(super) outward: sockeye_reactor::Sender,
     pub(super) params: Params,
     pub(super) subprotocol: Option<Box<str>>,
@@ -53,15 +53,15 @@ pub(super) enum Verdict {
 
 impl Shared {
     pub(super) fn new(
-        context: Arc<Context>,
+        home: Arc<Home<Self>>,
         outward: sockeye_reactor::Sender,
         role: Role,
         about: About,
     ) -> Arc<Self> {
         let About { params, subprotocol, address } = about;
         let shared = Arc::new(Self {
-            id: context.registry.next_id(),
-            context,
+            id: home.registry.next_id(),
+            home,
             outward,
             params,
             subprotocol,
@@ -77,7 +77,7 @@ impl Shared {
             heard: AtomicU64::new(0),
             round_trip: AtomicU64::new(0),
         });
-        shared.context.registry.insert(&shared);
+        shared.home.registry.insert(shared.id, &shared);
         shared
     }
 
@@ -86,14 +86,14 @@ impl Shared {
     }
 
     pub(super) fn now(&self) -> Instant {
-        self.context.remote.clock().now()
+        self.home.remote.clock().now()
     }
 
     // What the loop calls.
 
     /// Whether reading must pause.
     pub(super) fn deliver(&self, message: Message) -> bool {
-        let delivered = self.inbox.lock().deliver(message, self.context.inbox_limits);
+        let delivered = self.inbox.lock().deliver(message, self.home.inbox_limits);
         if let Some(waker) = delivered.waker {
             waker.wake();
         }
@@ -137,7 +137,7 @@ impl Shared {
     fn take_or(&self, if_empty: impl FnOnce(&mut Inbox)) -> Taken {
         let taken = {
             let mut inbox = self.inbox.lock();
-            let taken = inbox.take(self.context.inbox_limits);
+            let taken = inbox.take(self.home.inbox_limits);
             if matches!(taken, Taken::Empty) {
                 if_empty(&mut inbox);
             }
@@ -227,6 +227,11 @@ impl Shared {
         }?;
         self.note_sent();
         Ok(())
+    }
+
+    /// Sends without waiting.
+    pub(super) fn send_now(&self, message: Message) -> Result<(), Error> {
+        self.offer(message).map_err(|(error, _message)| self.send_error(error))
     }
 
     /// The end is known here before the loop's queue is closed.

@@ -1,0 +1,8 @@
+//! The name of a task.
+
+/// Names one task; stale as soon as it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TaskKey {
+    pub(super) index: usize,
+    pub(super) generation: u32,
+}

@@ -1,0 +1,96 @@
+//! The lookup of sockets. It does not know what a socket is, so that sockets can know it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use super::id::SocketId;
+use crate::mutex::Mutex;
+
+/// The open sockets of a server by their number, and by the names that the program gave some. It keeps none of them open.
+pub(crate) struct Registry<S> {
+    latest: AtomicU64,
+    open: Mutex<Open<S>>,
+}
+
+struct Open<S> {
+    sockets: HashMap<SocketId, Weak<S>>,
+    names: HashMap<Box<str>, SocketId>,
+    /// The other way round, for those that have a name.
+    named: HashMap<SocketId, Box<str>>,
+}
+
+impl<S> Default for Registry<S> {
+    fn default() -> Self {
+        let open = Open { sockets: HashMap::new(), names: HashMap::new(), named: HashMap::new() };
+        Self { latest: AtomicU64::new(0), open: Mutex::new(open) }
+    }
+}
+
+impl<S> Registry<S> {
+    pub(super) fn next_id(&self) -> SocketId {
+        SocketId::from_u64(self.latest.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    pub(super) fn insert(&self, id: SocketId, socket: &Arc<S>) {
+        self.open.lock().sockets.insert(id, Arc::downgrade(socket));
+    }
+
+    pub(super) fn remove(&self, id: SocketId) {
+        let mut open = self.open.lock();
+        open.sockets.remove(&id);
+        // What a crowd needed is given back when it has left.
+        if open.sockets.capacity() > 1024 && open.sockets.len() < open.sockets.capacity() / 8 {
+            open.sockets.shrink_to_fit();
+        }
+        open.forget_name(id);
+    }
+
+    /// Gives a name to an open socket, and returns the one that had it.
+    pub(super) fn name(&self, id: SocketId, name: &str) -> Option<Arc<S>> {
+        let mut open = self.open.lock();
+        if !open.sockets.contains_key(&id) {
+            return None;
+        }
+        open.forget_name(id);
+        open.named.insert(id, name.into());
+        let former = open.names.insert(name.into(), id)?;
+        open.named.remove(&former);
+        open.socket(former)
+    }
+
+    pub(crate) fn find(&self, id: SocketId) -> Option<Arc<S>> {
+        self.open.lock().socket(id)
+    }
+
+    pub(crate) fn find_named(&self, name: &str) -> Option<Arc<S>> {
+        let open = self.open.lock();
+        open.names.get(name).and_then(|id| open.socket(*id))
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<S>> {
+        self.open.lock().sockets.values().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl<S> Open<S> {
+    fn socket(&self, id: SocketId) -> Option<Arc<S>> {
+        self.sockets.get(&id).and_then(Weak::upgrade)
+    }
+
+    fn forget_name(&mut self, id: SocketId) {
+        if let Some(name) = self.named.remove(&id) {
+            self.names.remove(&name);
+        }
+    }
+}
+
+impl<S> fmt::Debug for Registry<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Registry")
+            .field("sockets", &self.open.lock().sockets.len())
+            .finish()
+    }
+}
