@@ -1,15 +1,15 @@
 //! The reactor: one thread's loop over its engine, its sessions and its service.
 
-mod turn;
+mod timeouts;
+mod draining;
+mod commands;
 mod accept;
 mod outward;
 mod opening;
 mod dispatch;
-mod commands;
-mod timeouts;
-mod draining;
-mod flush;
 mod ending;
+mod flush;
+mod turn;
 
 use std::fmt;
 use std::io;

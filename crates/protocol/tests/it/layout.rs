@@ -29,34 +29,52 @@ fn declared(source: &str) -> Vec<&str> {
         .collect()
 }
 
+/// The file of the module `name` that is declared in `parent`, and the folder of its own modules.
+fn module(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+    let inner = folder.join(name);
+    let file = folder.join(format!("{name}.rs"));
+    if file.exists() { (file, inner) } else { (inner.join("mod.rs"), inner) }
+}
+
+/// Asserts that each module declared in `file`, whose modules lie in `folder`, uses only those of
+/// its siblings that are declared below it; `path` is how they call each other.
+fn check_order(file: &Path, folder: &Path, path: &str) {
+    let source = fs::read_to_string(file).expect("a source file");
+    let order = declared(&source);
+    for (own, name) in order.iter().enumerate() {
+        let (file, inner) = module(folder, name);
+        let mut files = vec![file.clone()];
+        // From the crate's root everything in a module's folder calls it by the same path.
+        if path == "crate::" && inner.is_dir() {
+            sources(&inner, &mut files);
+        }
+        for file in &files {
+            let source = fs::read_to_string(file).expect("a source file");
+            for line in source.lines().map(str::trim_start).filter(|line| !line.starts_with("//")) {
+                for above in &order[..own] {
+                    assert!(
+                        !line.contains(&format!("{path}{above}::"))
+                            && !line.contains(&format!("{path}{above};")),
+                        "{} uses {above}, which is declared above it: {line}",
+                        file.display()
+                    );
+                }
+            }
+        }
+        check_order(&file, &inner, " super::");
+    }
+}
+
 /// Asserts the rules for the crate whose sources are in `folder`.
 fn check(folder: &Path) {
     let mut files = Vec::new();
     sources(folder, &mut files);
     assert!(!files.is_empty());
-    let root = fs::read_to_string(folder.join("lib.rs")).expect("lib.rs");
-    let order = declared(&root);
     for file in &files {
-        let source = fs::read_to_string(file).expect("a source file");
-        let lines = source.lines().count();
-        let name = file.strip_prefix(folder).expect("below the folder");
-        assert!(lines <= LINES_MAX, "{} has {lines} lines", name.display());
-        let first = name.components().next().expect("a name").as_os_str().to_string_lossy();
-        let module = first.trim_end_matches(".rs");
-        let Some(own) = order.iter().position(|other| *other == module) else {
-            continue;
-        };
-        for above in &order[..own] {
-            for line in source.lines().map(str::trim_start).filter(|line| !line.starts_with("//")) {
-                assert!(
-                    !line.contains(&format!("crate::{above}::"))
-                        && !line.contains(&format!("crate::{above};")),
-                    "{} uses {above}, which is declared above it: {line}",
-                    name.display()
-                );
-            }
-        }
+        let lines = fs::read_to_string(file).expect("a source file").lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines", file.display());
     }
+    check_order(&folder.join("lib.rs"), folder, "crate::");
 }
 
 #[test]

@@ -8,7 +8,6 @@ mod draining;
 mod engine;
 mod frames;
 mod heap;
-mod layout;
 mod opening;
 mod outward;
 mod panics;

@@ -151,7 +151,7 @@ impl Client {
         let mut failure = Error::message("the name has no address");
         for (position, address) in addresses.iter().enumerate() {
             // One that says nothing leaves its share of the time to those that are still to be tried.
-            let rest = deadline.saturating_duration_since(context.remote.clock().now());
+            let rest = deadline.saturating_duration_since(context.home.remote.clock().now());
             let within = rest / u32::try_from(addresses.len() - position).unwrap_or(u32::MAX);
             let (filler, answer) = slot();
             let (request, config) = (request.clone(), Arc::clone(&config));
