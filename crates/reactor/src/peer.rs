@@ -214,9 +214,24 @@ impl<'p> Peer<'p> {
         &mut self,
         send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
+        if self.link.rare.is_some() {
+            self.let_senders_go_first()?;
+        }
         let sent = self.send(send);
         self.shared.stats.messages_sent += u64::from(sent.is_ok());
         sent
+    }
+
+    /// What the handler sent through a [`Sender`] before this comes before it.
+    fn let_senders_go_first(&mut self) -> Result<(), SendError> {
+        let queue = self.link.rare.as_ref().and_then(|rare| rare.queue.as_ref());
+        if queue.is_some_and(|queue| queue.is_posted()) {
+            self.shared.collect(self.link, self.connection);
+        }
+        match &self.link.rare {
+            Some(rare) if !rare.pending.is_empty() => Err(SendError::Full),
+            _ => Ok(()),
+        }
     }
 
     fn send(

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use sockeye_protocol::{CloseReason, Prepared, SendError};
 
+use crate::guard::guard;
 use crate::mailbox::{Command, Mailbox};
 use crate::slab::Key;
 
@@ -92,7 +93,7 @@ impl Sender {
 
     /// Ends a `Peer::pause`: events come again. Does nothing if reading is not paused.
     pub fn resume(&self) {
-        self.queue.resume.store(true, Ordering::Release);
+        self.queue.resume.store(true, Ordering::SeqCst);
         self.queue.notify();
     }
 
@@ -201,6 +202,8 @@ pub(crate) struct Queue {
     outstanding: AtomicUsize,
     /// Whether a `Collect` is on its way: there is at most one, whatever was pushed.
     posted: AtomicBool,
+    /// Set before `posted` is, and looked at after that was reset, both in one order for all threads:
+    /// else a resume could be missed by the reactor and take a `Collect` for posted that is over.
     resume: AtomicBool,
     /// Whether `wakers` may hold somebody.
     waiting: AtomicBool,
@@ -265,7 +268,7 @@ impl Queue {
     }
 
     fn notify(&self) {
-        if !self.posted.swap(true, Ordering::AcqRel) {
+        if !self.posted.swap(true, Ordering::SeqCst) {
             self.mailbox.post_always(Command::Collect(self.key));
         }
     }
@@ -277,7 +280,7 @@ impl Queue {
     /// Takes all messages with the memory that they lie in; whatever is pushed from now on posts
     /// anew.
     pub(crate) fn take(&self, into: &mut VecDeque<Outgoing>) {
-        self.posted.store(false, Ordering::Release);
+        self.posted.store(false, Ordering::SeqCst);
         let messages = std::mem::take(&mut self.lock().messages);
         if into.is_empty() {
             *into = messages;
@@ -286,9 +289,14 @@ impl Queue {
         }
     }
 
+    /// Whether something was pushed that the reactor has not taken.
+    pub(crate) fn is_posted(&self) -> bool {
+        self.posted.load(Ordering::Relaxed)
+    }
+
     /// Whether somebody asked to resume reading since this was last asked.
     pub(crate) fn take_resume(&self) -> bool {
-        self.resume.swap(false, Ordering::AcqRel)
+        self.resume.swap(false, Ordering::SeqCst)
     }
 
     /// The reactor's books: `grown` bytes came into the outbox, `released` bytes left queue or outbox.
@@ -323,9 +331,10 @@ impl Queue {
             self.waiting.store(false, Ordering::SeqCst);
             std::mem::take(&mut state.wakers)
         };
-        // Outside of the lock: a waker is somebody else's code.
+        // Outside of the lock, and guarded: a waker is somebody else's code, and one that panics must
+        // not keep the others waiting.
         for waker in wakers {
-            waker.wake();
+            let _ = guard(|| waker.wake());
         }
     }
 

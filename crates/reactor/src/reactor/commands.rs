@@ -5,6 +5,7 @@ use sockeye_protocol::{CloseCode, Output};
 use super::Reactor;
 use crate::engine::Engine;
 use crate::groups::{Member, Policy};
+use crate::guard::guard;
 use crate::handler::Service;
 use crate::link::{Held, Link};
 use crate::mailbox::{Command, Publication};
@@ -22,8 +23,12 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         for command in commands.drain(..) {
             match command {
                 Command::Collect(key) => {
-                    if let Some((link, connection)) = self.sessions.find(key) {
-                        self.shared.collect(link, connection);
+                    if let Some((link, connection)) = self.sessions.find(key)
+                        // A payload that comes too late is dropped, and its owner is the user's.
+                        && guard(|| self.shared.collect(link, connection)).is_err()
+                    {
+                        link.panicked = true;
+                        self.shared.list_flush(link);
                     }
                 }
                 Command::Answered(key) => self.decide(key),

@@ -51,6 +51,24 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         self.observe(Notice::Closed { key, outcome: &outcome });
     }
 
+    /// Ends a session in the midst of whose ending or writing user code panicked: nothing that is in it
+    /// can be relied on.
+    pub(super) fn give_up(&mut self, key: Key) {
+        let Some(Session { link, phase }) = self.sessions.get_mut(key) else { return };
+        let shared = &mut self.shared;
+        if let Phase::Open(_) = phase {
+            shared.open -= 1;
+            shared.stats.closed += 1;
+        }
+        link.cut = true;
+        let rest = std::mem::replace(phase, Phase::Over);
+        // It has panicked already; what is left in it may do so again.
+        let _ = guard(|| strip(shared, link));
+        let _ = guarded_drop(rest);
+        shared.list_dead(link);
+        self.observe_panic(Some(key));
+    }
+
     /// Goes on with an ending as far as the transport allows now.
     pub(super) fn settle_ending(&mut self, key: Key) {
         let Self { engine, sessions, shared, .. } = self;

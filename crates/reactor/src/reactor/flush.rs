@@ -21,7 +21,10 @@ impl<S: Service, E: Engine> Reactor<S, E> {
     pub(super) fn flush(&mut self) {
         let mut keys = std::mem::replace(&mut self.shared.flush, std::mem::take(&mut self.keys));
         for key in keys.drain(..) {
-            self.settle(key);
+            // A payload that was sent from where it lies is dropped here, and its owner is the user's.
+            if guard(|| self.settle(key)).is_err() {
+                self.give_up(key);
+            }
         }
         self.keys = keys;
     }

@@ -276,3 +276,45 @@ fn a_handler_may_end_another_session_that_has_events_in_the_same_batch() {
     assert_eq!(third.next(), None, "a stale command finds nothing");
     assert_eq!(world.reactor.open_sessions(), 2);
 }
+
+/// A payload whose owner panics when it is dropped.
+struct Brittle;
+
+impl AsRef<[u8]> for Brittle {
+    fn as_ref(&self) -> &[u8] {
+        &[7; 20_000]
+    }
+}
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        panic!("as the test wants it");
+    }
+}
+
+#[test]
+fn a_payload_that_panics_when_it_is_dropped_ends_its_session_and_no_other() {
+    for by_sender in [false, true] {
+        let mut world = World::new(Rc::new(move |peer, moment| match moment {
+            Moment::Event(Event::Text(text)) if **text == *"brittle" => {
+                let payload = bytes::Bytes::from_owner(Brittle);
+                if by_sender {
+                    peer.sender().send_binary(payload).expect("room");
+                } else {
+                    peer.send_binary_owned(payload).expect("room");
+                }
+            }
+            Moment::Event(Event::Text(text)) => peer.send_text(text).expect("room"),
+            _ => {}
+        }));
+        let mut other = world.open();
+        let client = world.open();
+        client.text("brittle");
+        other.text("hello");
+        world.settle();
+        assert_eq!(other.next_text(), "hello");
+        assert_eq!(world.reactor.open_sessions(), 1);
+        assert_eq!(world.reactor.sessions(), 1, "nothing of it is left");
+        assert!(world.reactor.stats().panics > 0);
+    }
+}

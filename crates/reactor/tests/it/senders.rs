@@ -1,14 +1,15 @@
 //! Sending from elsewhere: order, budget, waiting for room, closing.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use sockeye_protocol::{CloseCode, CloseReason, Prepared, SendError};
+use sockeye_protocol::{CloseCode, CloseReason, Event, Prepared, SendError};
 
 use crate::frames::{CLOSE, PING, TEXT, close};
-use crate::support::{Told, echo, silent};
+use crate::support::{Moment, Told, echo, silent};
 use crate::world::World;
 
 #[derive(Default)]
@@ -193,6 +194,47 @@ fn a_sender_of_a_dead_session_says_so_and_its_waiters_are_woken() {
     let polled = sender.poll_ready(&mut Context::from_waker(&waker));
     assert_eq!(polled, Poll::Ready(Err(SendError::NotOpen)));
     world.assert_empty();
+}
+
+#[test]
+fn what_a_handler_says_in_two_ways_leaves_in_the_order_in_which_it_said_it() {
+    let mut world = World::new(Rc::new(|peer, moment| {
+        if let Moment::Event(Event::Text(_)) = moment {
+            let sender = peer.sender();
+            sender.send_text("1").expect("room");
+            peer.send_text("2").expect("room");
+            sender.send_text("3").expect("room");
+            peer.send_text("4").expect("room");
+        }
+    }));
+    let mut client = world.open();
+    client.text("count");
+    world.settle();
+    assert_eq!(["1", "2", "3", "4"], [(); 4].map(|()| client.next_text()));
+    assert_eq!(world.sender().outstanding(), 0);
+}
+
+#[test]
+fn a_waiter_that_panics_when_it_is_woken_keeps_no_other_waiting() {
+    struct Bomb;
+    impl Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            panic!("as the test wants it");
+        }
+    }
+    let mut world = World::new(silent());
+    let client = world.open();
+    client.wire.set_window(0);
+    let sender = world.sender();
+    sender.send_binary(vec![0; 1 << 20]).expect("room");
+    let woken = Arc::new(Count::default());
+    for waker in [Waker::from(Arc::new(Bomb)), Waker::from(woken.clone())] {
+        assert!(sender.poll_ready(&mut Context::from_waker(&waker)).is_pending());
+    }
+    client.wire.set_window(2 << 20);
+    world.settle();
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    assert_eq!(world.reactor.open_sessions(), 1);
 }
 
 #[test]
