@@ -21,8 +21,8 @@ use stream::Stream;
 /// Sockets of one thread, watched by epoll or kqueue.
 ///
 /// TCP sockets send without delay (TCP_NODELAY). TCP listeners share their port (SO_REUSEPORT), so
-/// each thread's engine has its own; [`ensure_unused`](Self::ensure_unused) tells beforehand whether
-/// somebody else has the port. All engines of a process read the same clock.
+/// each thread's engine has its own; those at a Unix socket's path share one backlog within the
+/// process. [`ensure_unused`](Self::ensure_unused) tells beforehand whether somebody else has it. All engines of a process read the same clock.
 #[derive(Debug)]
 pub struct Mio {
     poll: Poll,
@@ -79,8 +79,8 @@ impl Mio {
         self.user_timeout = timeout;
     }
 
-    /// Whether nobody listens at a TCP address. Listeners share their port with those of other
-    /// threads, and so with those of another process of the same user: call this once before the
+    /// Whether nobody listens at an address. Listeners share it with those of other threads, and a
+    /// TCP port with those of another process of the same user as well: call this once before the
     /// first of them listens, or two servers divide the connections between them without a word.
     ///
     /// # Errors
@@ -171,8 +171,10 @@ impl Engine for Mio {
     }
 
     fn unlisten(&mut self, listener: ListenerId) {
-        if let Some(listener) = self.listeners.get_mut(listener.index() as usize) {
-            *listener = None;
+        let entry = self.listeners.get_mut(listener.index() as usize);
+        if let Some(mut listener) = entry.and_then(Option::take) {
+            // Closing a descriptor does not end the watching of a socket that others have as well.
+            let _ = self.poll.registry().deregister(listener.source());
         }
     }
 

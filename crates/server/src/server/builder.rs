@@ -178,7 +178,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens at a Unix socket as well; its path must not exist. Only for a server with one loop.
+    /// Listens at a Unix socket as well. What a dead server left at its path is replaced; all loops accept there.
     pub fn listen_unix(mut self, path: impl AsRef<Path>) -> Self {
         self.listens.push(Address::Unix(path.as_ref().to_owned()));
         self
@@ -219,6 +219,9 @@ impl ServerBuilder {
     /// As [`bind`](Self::bind).
     pub fn start(self) -> Result<Server, Error> {
         let (loops, listens) = (self.loops, self.listens.clone());
+        for address in &listens {
+            Mio::ensure_unused(address)?;
+        }
         let (app, config) = self.into_parts()?;
         let loops = Loops::start(loops, &app, &config, &listens)?;
         Ok(Server { running: Arc::new(Running { app, loops }) })

@@ -98,6 +98,40 @@ fn a_unix_socket_serves_the_same_routes() {
 }
 
 #[test]
+fn several_loops_share_a_unix_socket_and_two_servers_do_not() {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    let path = std::env::temp_dir().join(format!("sockeye-shared-{}.sock", std::process::id()));
+    for _ in 0..2 {
+        let builder = || Server::builder().route("/", echo).threads(2).listen_unix(&path);
+        let server = builder().start().expect("the path is free");
+        let error = builder().start().expect_err("somebody is there");
+        assert!(
+            matches!(error, Error::Io(ref error) if error.kind() == std::io::ErrorKind::AddrInUse),
+            "{error}"
+        );
+        let streams: Vec<UnixStream> = (0..16)
+            .map(|_| {
+                let mut stream = UnixStream::connect(&path).expect("the server listens");
+                stream.write_all(&crate::support::request("/")).expect("sent");
+                stream.write_all(&crate::support::frame(0x81, b"hola")).expect("sent");
+                stream
+            })
+            .collect();
+        for mut stream in streams {
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\x81\x04hola") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("the echo");
+                answer.extend(byte);
+            }
+        }
+        server.shutdown(Duration::from_secs(5));
+        assert!(!path.exists(), "the file goes with the last listener");
+    }
+}
+
+#[test]
 fn a_port_that_is_in_use_is_an_error_and_not_shared_in_silence() {
     let (server, _url) = serve(echo);
     let address = server.local_addr().expect("TCP");

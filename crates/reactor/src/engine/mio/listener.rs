@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use ::mio::event::Source;
@@ -18,7 +19,7 @@ use super::stream::{Stream, set_user_timeout};
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    Unix(UnixListener, Arc<UnixSocket>),
 }
 
 impl Listener {
@@ -36,10 +37,9 @@ impl Listener {
                 Ok(Self::Tcp(TcpListener::from_std(socket.into())))
             }
             Address::Unix(path) => {
-                let socket = bind_unix(path)?;
-                let file = SocketFile::of(path)?;
-                socket.listen(BACKLOG)?;
-                Ok(Self::Unix(UnixListener::from_std(socket.into()), file))
+                let shared = UnixSocket::at(path)?;
+                let own = shared.socket.try_clone()?;
+                Ok(Self::Unix(UnixListener::from_std(own.into()), shared))
             }
             Address::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -49,7 +49,7 @@ impl Listener {
     pub(super) fn address(&self) -> io::Result<Address> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Address::Tcp),
-            Self::Unix(_, file) => Ok(Address::Unix(file.path.clone())),
+            Self::Unix(_, shared) => Ok(Address::Unix(shared.file.path.clone())),
         }
     }
 
@@ -85,12 +85,45 @@ impl Listener {
     }
 }
 
-/// Fails if somebody listens at a TCP address.
+/// Fails if somebody listens at an address.
 pub(super) fn ensure_unused(address: &Address) -> io::Result<()> {
     match address {
         // A socket that does not share its port cannot be bound beside one that listens.
         Address::Tcp(address) => tcp_socket(address)?.bind(&SockAddr::from(*address)),
-        _ => Ok(()),
+        Address::Unix(path) => {
+            let is_free =
+                fs::symlink_metadata(path).is_err() || is_stale(path, &SockAddr::unix(path)?);
+            if is_free { Ok(()) } else { Err(io::ErrorKind::AddrInUse.into()) }
+        }
+        Address::Memory(_) => Ok(()),
+    }
+}
+
+/// One socket for all listeners of this process at a path, since a path cannot be bound twice: the
+/// engines of several threads accept from one backlog.
+#[derive(Debug)]
+pub(super) struct UnixSocket {
+    socket: Socket,
+    file: SocketFile,
+}
+
+impl UnixSocket {
+    /// The one that this process has at `path` already, or a new one.
+    fn at(path: &Path) -> io::Result<Arc<Self>> {
+        static ALL: Mutex<Vec<Weak<UnixSocket>>> = Mutex::new(Vec::new());
+        // Nothing is left half-way under this lock.
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|other| other.strong_count() > 0);
+        let is_same = |other: &Arc<Self>| other.file.path == path && other.file.is_ours();
+        if let Some(shared) = all.iter().filter_map(Weak::upgrade).find(is_same) {
+            return Ok(shared);
+        }
+        let socket = bind_unix(path)?;
+        let file = SocketFile::of(path)?;
+        socket.listen(BACKLOG)?;
+        let shared = Arc::new(Self { socket, file });
+        all.push(Arc::downgrade(&shared));
+        Ok(shared)
     }
 }
 
@@ -152,13 +185,17 @@ impl SocketFile {
         let file = fs::symlink_metadata(path)?;
         Ok(Self { path: path.to_owned(), device: file.dev(), inode: file.ino() })
     }
+
+    /// Whether the file at the path is still the one that was made for this socket.
+    fn is_ours(&self) -> bool {
+        fs::symlink_metadata(&self.path)
+            .is_ok_and(|file| (file.dev(), file.ino()) == (self.device, self.inode))
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let is_ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|file| (file.dev(), file.ino()) == (self.device, self.inode));
-        if is_ours {
+        if self.is_ours() {
             // Whoever finds it nevertheless can see that it is stale.
             let _ = fs::remove_file(&self.path);
         }

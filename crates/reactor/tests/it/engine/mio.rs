@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -116,10 +116,36 @@ fn a_stale_socket_file_is_taken_over_and_a_living_one_is_not() {
     let mut engine = Mio::new().expect("an engine");
     let (listener, bound) = engine.listen(&address).expect("the file is stale");
     assert_eq!(bound, address);
-    let error = Mio::new().expect("an engine").listen(&address).expect_err("somebody listens");
+    let error = Mio::ensure_unused(&address).expect_err("we listen");
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     engine.unlisten(listener);
     assert!(!path.exists(), "the file goes with its listener");
+
+    let _living = UnixListener::bind(&path).expect("bind");
+    let error = engine.listen(&address).expect_err("somebody listens");
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    fs::remove_file(&path).expect("remove");
+}
+
+#[test]
+fn engines_share_a_socket_file_and_it_goes_with_the_last_of_them() {
+    let path = socket_path();
+    let address = Address::Unix(path.clone());
+    let mut engines = [Mio::new().expect("an engine"), Mio::new().expect("an engine")];
+    let ids = engines.each_mut().map(|engine| engine.listen(&address).expect("shared").0);
+    let _peers = [(); 2].map(|()| UnixStream::connect(&path).expect("connect"));
+    for (engine, id) in engines.iter_mut().zip(ids) {
+        assert!(engine.accept(id).expect("accept").is_some());
+    }
+    engines[0].unlisten(ids[0]);
+    let _late = UnixStream::connect(&path).expect("the other still listens");
+    assert!(engines[1].accept(ids[1]).expect("accept").is_some());
+    let mut completions = Vec::new();
+    engines[0].poll(Some(Duration::ZERO), &mut completions).expect("poll");
+    let is_listener = |completion: &Completion| matches!(completion, Completion::Acceptable(_));
+    engines[1].unlisten(ids[1]);
+    assert!(!completions.iter().any(is_listener), "{completions:?}");
+    assert!(!path.exists());
 }
 
 #[test]
