@@ -171,6 +171,13 @@ impl Link {
         }
     }
 
+    /// Tells the session's senders that something was read.
+    pub(crate) fn note_heard(&self, now: Instant) {
+        if let Some(queue) = self.rare.as_ref().and_then(|rare| rare.queue.as_ref()) {
+            queue.note_heard(now);
+        }
+    }
+
     /// Gives the rare part back once nothing is in it.
     pub(crate) fn tidy(&mut self) {
         if self.rare.as_ref().is_some_and(|rare| rare.is_vacant()) {

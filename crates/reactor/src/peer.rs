@@ -177,7 +177,8 @@ impl<'p> Peer<'p> {
         let rare = self.link.rare_mut();
         let queue = rare.queue.get_or_insert_with(|| {
             rare.accounted = outbox_bytes;
-            Arc::new(Queue::new(key, Arc::clone(&self.shared.mailbox), bytes_max, outbox_bytes))
+            let mailbox = Arc::clone(&self.shared.mailbox);
+            Arc::new(Queue::new(key, mailbox, bytes_max, outbox_bytes, self.shared.now))
         });
         Sender { queue: Arc::clone(queue) }
     }

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use sockeye_protocol::{CloseReason, Prepared, SendError};
+use sockeye_protocol::{CloseReason, Instant, Prepared, SendError};
 
 use crate::guard::guard;
 use crate::mailbox::{Command, Mailbox};
@@ -109,6 +109,13 @@ impl Sender {
         self.queue.outstanding.load(Ordering::Acquire)
     }
 
+    /// When bytes of the peer were last read, those of an unfinished message included; or when the
+    /// session's first sender was made.
+    #[must_use]
+    pub fn heard(&self) -> Instant {
+        Instant::from_nanos(self.queue.heard.load(Ordering::Relaxed))
+    }
+
     /// The budget that [`outstanding`](Self::outstanding) is held against, in bytes.
     #[must_use]
     pub fn bytes_max(&self) -> usize {
@@ -200,6 +207,8 @@ pub(crate) struct Queue {
     bytes_max: usize,
     /// Bytes in `messages`, in what the reactor has taken from it, and in the outbox.
     outstanding: AtomicUsize,
+    /// When something was last read, in nanoseconds.
+    heard: AtomicU64,
     /// Whether a `Collect` is on its way: there is at most one, whatever was pushed.
     posted: AtomicBool,
     /// Set before `posted` is, and looked at after that was reset, both in one order for all threads:
@@ -223,12 +232,14 @@ impl Queue {
         mailbox: Arc<Mailbox>,
         bytes_max: usize,
         outbox_bytes: usize,
+        now: Instant,
     ) -> Self {
         Self {
             key,
             mailbox,
             bytes_max,
             outstanding: AtomicUsize::new(outbox_bytes),
+            heard: AtomicU64::new(now.as_nanos()),
             posted: AtomicBool::new(false),
             resume: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
@@ -336,6 +347,10 @@ impl Queue {
         for waker in wakers {
             let _ = guard(|| waker.wake());
         }
+    }
+
+    pub(crate) fn note_heard(&self, now: Instant) {
+        self.heard.store(now.as_nanos(), Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -94,6 +94,7 @@ fn read_some<E: Engine, H: Handler>(
             Ok(Received::Bytes { count, drained }) => {
                 link.readable = !drained;
                 shared.stats.bytes_read += count as u64;
+                link.note_heard(shared.now);
                 feed_received(shared, link, connection, handler, count);
                 Fed::Taken(count)
             }
@@ -107,6 +108,7 @@ fn read_some<E: Engine, H: Handler>(
             let count = bytes.len();
             link.readable = !drained;
             shared.stats.bytes_read += count as u64;
+            link.note_heard(shared.now);
             feed(shared, link, connection, handler, &mut bytes);
             Fed::Taken(count)
         }

@@ -58,7 +58,6 @@ impl SocketHandler {
         let Stage::Open(shared) = &self.0 else { return };
         if shared.pinging.load(Ordering::Relaxed) {
             shared.note_activity(peer.now());
-            shared.note_heard(peer.now());
         }
         if shared.deliver(message) {
             peer.pause();
@@ -85,7 +84,6 @@ impl Handler for SocketHandler {
             Event::Binary(payload) => self.deliver(peer, Message::Binary(payload.into_bytes())),
             Event::Pong(payload) => {
                 let Stage::Open(shared) = &self.0 else { return };
-                shared.note_heard(peer.now());
                 let own = ping::round_trip(&payload, peer.now())
                     .filter(|_| shared.pinging.load(Ordering::Relaxed));
                 if let Some(round_trip) = own.or_else(|| peer.round_trip()) {
@@ -93,11 +91,7 @@ impl Handler for SocketHandler {
                 }
             }
             // Its end follows in this turn, and tells who closed first.
-            _ => {
-                if let Stage::Open(shared) = &self.0 {
-                    shared.note_heard(peer.now());
-                }
-            }
+            _ => {}
         }
     }
 

@@ -36,8 +36,8 @@ pub(crate) struct Shared {
     pub(super) ping_epoch: AtomicU64,
     /// When a message last went either way, in nanoseconds; kept only while `pinging`.
     activity: AtomicU64,
-    /// When the peer was last heard of in any way; kept only while `pinging`.
-    heard: AtomicU64,
+    /// When the inbox last had room again after it was full; kept only while `pinging`.
+    listening: AtomicU64,
     /// Nanoseconds of the latest round trip; 0: none yet.
     round_trip: AtomicU64,
 }
@@ -74,7 +74,7 @@ impl Shared {
             pinging: AtomicBool::new(false),
             ping_epoch: AtomicU64::new(0),
             activity: AtomicU64::new(0),
-            heard: AtomicU64::new(0),
+            listening: AtomicU64::new(0),
             round_trip: AtomicU64::new(0),
         });
         shared.home.registry.insert(shared.id, &shared);
@@ -114,10 +114,6 @@ impl Shared {
         self.activity.store(now.as_nanos(), Ordering::Relaxed);
     }
 
-    pub(super) fn note_heard(&self, now: Instant) {
-        self.heard.store(now.as_nanos(), Ordering::Relaxed);
-    }
-
     pub(super) fn note_round_trip(&self, round_trip: Duration) {
         let nanos = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX);
         self.round_trip.store(nanos.max(1), Ordering::Relaxed);
@@ -146,7 +142,7 @@ impl Shared {
         if matches!(taken, Taken::Message { resume: true, .. }) {
             // Nobody has listened until now.
             if self.pinging.load(Ordering::Relaxed) {
-                self.note_heard(self.now());
+                self.listening.store(self.now().as_nanos(), Ordering::Relaxed);
             }
             self.outward.resume();
         }
@@ -275,8 +271,9 @@ impl Shared {
         Instant::from_nanos(self.activity.load(Ordering::Relaxed))
     }
 
+    /// When the peer was last heard, or could not be because nobody listened.
     pub(super) fn heard(&self) -> Instant {
-        Instant::from_nanos(self.heard.load(Ordering::Relaxed))
+        self.outward.heard().max(Instant::from_nanos(self.listening.load(Ordering::Relaxed)))
     }
 
     pub(super) fn round_trip(&self) -> Option<Duration> {

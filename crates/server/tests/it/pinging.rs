@@ -156,6 +156,19 @@ fn a_ping_behind_what_waits_declares_nobody_dead() {
     assert_eq!(server.stats().connections, 1);
 }
 
+/// No pong can come within a frame.
+#[test]
+fn a_large_message_on_its_way_is_a_sign_of_life() {
+    let (mut server, client, log) = pinging(PingPolicy::frames(SECOND * 4).within(SECOND * 3));
+    let frame = crate::support::frame(0x81, &[b'x'; 20]);
+    for byte in frame {
+        client.wire().write(&[byte]);
+        server.advance(SECOND);
+    }
+    assert_eq!(log.take(), [format!("Text {}", "x".repeat(20))]);
+    assert_eq!(server.stats().connections, 1);
+}
+
 #[test]
 fn a_ping_to_one_who_does_not_read_grows_nothing() {
     let (mut server, client, _log) = pinging(PingPolicy::text("ping", SECOND));
