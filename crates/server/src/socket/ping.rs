@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sockeye_protocol::{CloseCode, Instant};
 
-use super::shared::Shared;
+use super::shared::{Shared, Watch};
 use crate::executor::Timer;
 
 /// What to send, and after how much silence. The line is idle while no message goes either way; pings, pongs and what
@@ -56,6 +56,7 @@ pub(super) fn start(shared: &Arc<Shared>, policy: PingPolicy) {
     let mut pinger = Pinger {
         timer: Timer::new(Arc::clone(&shared.home.remote)),
         epoch,
+        watch: shared.watch(),
         shared: Arc::clone(shared),
         policy,
         pinged: None,
@@ -74,6 +75,7 @@ pub(super) fn stop(shared: &Shared) {
 
 /// A task of the loop's, until the connection ends or another policy takes over.
 struct Pinger {
+    watch: Watch,
     shared: Arc<Shared>,
     policy: PingPolicy,
     epoch: u64,
@@ -88,7 +90,7 @@ impl Pinger {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let replaced = self.shared.ping_epoch.load(Ordering::Acquire) != self.epoch;
-            if replaced || self.shared.watch(context.waker()).is_some() {
+            if replaced || self.watch.poll(context.waker()).is_some() {
                 return Poll::Ready(());
             }
             let due = self.due();

@@ -96,7 +96,8 @@ pub(super) struct Inbox {
     /// The one task or thread that receives.
     receiver: Option<Waker>,
     /// Those who wait for the end.
-    watchers: Vec<Waker>,
+    watchers: Vec<(u32, Waker)>,
+    latest_watcher: u32,
 }
 
 impl Inbox {
@@ -145,10 +146,21 @@ impl Inbox {
         self.receiver.take()
     }
 
-    pub(super) fn watch(&mut self, waker: &Waker) {
-        if !self.watchers.iter().any(|watcher| watcher.will_wake(waker)) {
-            self.watchers.push(waker.clone());
+    /// Puts the waker where the end finds it, in place of the one that `number` stood for; returns its number.
+    pub(super) fn watch(&mut self, number: Option<u32>, waker: &Waker) -> u32 {
+        let former = self.watchers.iter_mut().find(|(other, _)| Some(*other) == number);
+        if let Some((number, own)) = former {
+            own.clone_from(waker);
+            return *number;
         }
+        self.latest_watcher = self.latest_watcher.wrapping_add(1);
+        self.watchers.push((self.latest_watcher, waker.clone()));
+        self.latest_watcher
+    }
+
+    pub(super) fn unwatch(&mut self, number: u32) -> Option<Waker> {
+        let position = self.watchers.iter().position(|(other, _)| *other == number)?;
+        Some(self.watchers.swap_remove(position).1)
     }
 
     /// The pending receive, or else the next one, returns without a message.
@@ -180,9 +192,8 @@ impl Inbox {
             return Vec::new();
         }
         self.end = Some(Box::new(closed));
-        let mut wakers = std::mem::take(&mut self.watchers);
-        wakers.extend(self.receiver.take());
-        wakers
+        let watchers = std::mem::take(&mut self.watchers).into_iter().map(|(_, waker)| waker);
+        watchers.chain(self.receiver.take()).collect()
     }
 
     pub(super) fn ended(&self) -> Option<&Closed> {
@@ -303,5 +314,19 @@ mod tests {
         take_text(&mut inbox);
         assert!(matches!(inbox.take(LIMITS), Taken::Empty));
         assert_eq!(inbox.messages.capacity(), 0);
+    }
+
+    #[test]
+    fn a_wait_for_the_end_that_is_given_up_leaves_nothing() {
+        let mut inbox = Inbox::default();
+        let kept = inbox.watch(None, Waker::noop());
+        for _ in 0..100 {
+            let number = inbox.watch(None, Waker::noop());
+            assert_eq!(inbox.watch(Some(number), Waker::noop()), number);
+            assert!(inbox.unwatch(number).is_some());
+        }
+        assert_eq!(inbox.watchers.len(), 1);
+        assert_eq!(inbox.end(closed()).len(), 1);
+        assert!(inbox.unwatch(kept).is_none());
     }
 }

@@ -104,8 +104,8 @@ impl Sender {
     /// Waits for the end of the connection, and says what it was. Works although nobody receives, as long as what
     /// arrives fits into the inbox.
     pub async fn closed(&self) -> Closed {
-        let shared = self.shared();
-        poll_fn(|context| shared.watch(context.waker()).map_or(Poll::Pending, Poll::Ready)).await
+        let mut watch = self.shared().watch();
+        poll_fn(|context| watch.poll(context.waker()).map_or(Poll::Pending, Poll::Ready)).await
     }
 
     /// Waits for the time to pass, or for the end of the connection.
@@ -116,7 +116,8 @@ impl Sender {
         let shared = self.shared();
         let deadline = shared.now() + duration;
         let mut timer = Timer::new(Arc::clone(&shared.home.remote));
-        poll_fn(|context| match shared.watch(context.waker()) {
+        let mut watch = shared.watch();
+        poll_fn(|context| match watch.poll(context.waker()) {
             Some(closed) => Poll::Ready(Err(closed.into())),
             None => timer.poll(deadline, context.waker()).map(Ok),
         })

@@ -165,14 +165,8 @@ impl Shared {
         }
     }
 
-    /// The end, if it has come; else the waker is woken when it does.
-    pub(super) fn watch(&self, waker: &Waker) -> Option<Closed> {
-        let mut inbox = self.inbox.lock();
-        let ended = inbox.ended().cloned();
-        if ended.is_none() {
-            inbox.watch(waker);
-        }
-        ended
+    pub(super) fn watch(self: &Arc<Self>) -> Watch {
+        Watch { shared: Arc::clone(self), number: None }
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -302,6 +296,34 @@ impl Shared {
         let code = if failed { CloseCode::INTERNAL } else { CloseCode::NORMAL };
         // Both codes may be sent by anyone.
         let _ = self.close(code, "");
+    }
+}
+
+/// One wait for the end of a connection. A wait that is given up leaves no waker behind, however many there are.
+#[derive(Debug)]
+pub(super) struct Watch {
+    shared: Arc<Shared>,
+    number: Option<u32>,
+}
+
+impl Watch {
+    /// The end, if it has come; else the waker is woken when it does.
+    pub(super) fn poll(&mut self, waker: &Waker) -> Option<Closed> {
+        let mut inbox = self.shared.inbox.lock();
+        let ended = inbox.ended().cloned();
+        if ended.is_none() {
+            self.number = Some(inbox.watch(self.number, waker));
+        }
+        ended
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        let waker = self.shared.inbox.lock().unwatch(number);
+        // Outside of the lock: it may be the last thing that holds a task.
+        drop(waker);
     }
 }
 
