@@ -115,13 +115,11 @@ fn open(stream: &mut TcpStream, outbox: &mut Outbox) -> Result<Option<Vec<u8>>> 
 }
 
 fn flush(stream: &mut TcpStream, outbox: &mut Outbox) -> io::Result<()> {
-    loop {
-        let written = match outbox.chunks().next() {
-            Some(chunk) => stream.write(chunk)?,
-            None => return Ok(()),
-        };
+    while !outbox.is_empty() {
+        let written = stream.write(outbox.first_chunk())?;
         outbox.advance(written);
     }
+    Ok(())
 }
 
 fn is_timeout(error: &io::Error) -> bool {

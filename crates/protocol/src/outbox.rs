@@ -83,9 +83,33 @@ impl Outbox {
         self.len == 0
     }
 
+    /// The first contiguous piece of the waiting bytes; empty if nothing waits.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use sockeye_protocol::Outbox;
+    ///
+    /// fn flush(stream: &mut impl Write, outbox: &mut Outbox) -> std::io::Result<()> {
+    ///     while !outbox.is_empty() {
+    ///         let written = stream.write(outbox.first_chunk())?;
+    ///         outbox.advance(written);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let mut outbox = Outbox::new();
+    /// # outbox.append(b"Hello");
+    /// # let mut written = Vec::new();
+    /// # flush(&mut written, &mut outbox).expect("a vector takes everything");
+    /// # assert_eq!(written, b"Hello");
+    /// ```
+    #[must_use]
+    pub fn first_chunk(&self) -> &[u8] {
+        self.first.as_slice().get(self.written..).unwrap_or_default()
+    }
+
     /// The waiting bytes as contiguous pieces, in the order in which they must be written.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let first = self.first.as_slice().get(self.written..).unwrap_or_default();
+        let first = self.first_chunk();
         let rest = self.rest.iter().flat_map(|rest| rest.iter().map(Segment::as_slice));
         core::iter::once(first).filter(|first| !first.is_empty()).chain(rest)
     }

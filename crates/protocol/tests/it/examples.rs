@@ -60,3 +60,21 @@ fn blocking_echo_echoes_and_refuses() {
     let answer = std::io::read_to_string(&mut stream).expect("an answer and its end");
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
 }
+
+#[test]
+fn blocking_client_talks_to_blocking_echo() {
+    let mut command = example("blocking_echo");
+    let child = command.arg("127.0.0.1:0").stdout(Stdio::piped()).spawn();
+    let mut server = Ended(child.expect("the example runs"));
+    let mut line = String::new();
+    let stdout = server.0.stdout.take().expect("standard output");
+    BufReader::new(stdout).read_line(&mut line).expect("a line");
+    let url = line.trim().trim_start_matches("listening on ");
+
+    let output = example("blocking_client").args([url, "one", "two"]).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[..2], ["one", "two"]);
+    assert!(lines[2].contains("CloseCode(1000)") && lines[2].contains("clean: true"), "{text}");
+}
