@@ -57,6 +57,9 @@ pub struct DrainReport {
     pub ended: usize,
     /// How many were cut by the deadline.
     pub cut: usize,
+    /// How many pieces of the service's own work the deadline found unfinished: see
+    /// [`Service::unfinished`](crate::Service::unfinished).
+    pub unfinished: usize,
     /// Upgrades that were answered 503 meanwhile.
     pub refused: usize,
     /// How long it took.
@@ -70,6 +73,7 @@ impl DrainReport {
         self.closed_cleanly += other.closed_cleanly;
         self.ended += other.ended;
         self.cut += other.cut;
+        self.unfinished += other.unfinished;
         self.refused += other.refused;
         self.took = self.took.max(other.took);
     }

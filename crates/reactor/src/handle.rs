@@ -37,8 +37,8 @@ impl Handle {
         self.mailbox.post(Command::Send(key, prepared), payload_bytes).map_err(|_| SendError::Full)
     }
 
-    /// Begins to drain: no new sessions, every open one closed as `plan` says. The reactor's `run`
-    /// returns when it is done. A second call is answered with the same report as the first.
+    /// Begins to drain: no new sessions, every open one closed as `plan` says, and then what the
+    /// service has [unfinished](crate::Service::unfinished). The reactor's `run` returns when it is done. A second call is answered with the same report as the first.
     #[must_use]
     pub fn drain(&self, plan: DrainPlan) -> Draining {
         let (sender, report) = mpsc::channel();

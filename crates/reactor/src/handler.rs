@@ -39,6 +39,13 @@ pub trait Service {
         None
     }
 
+    /// How many pieces of the service's own work a drain must still wait for once its sessions are gone, such as tasks
+    /// that clean up behind them. Asked in every turn of a drain, so whoever ends the last piece elsewhere calls
+    /// [`Handle::wake`](crate::Handle::wake).
+    fn unfinished(&self) -> usize {
+        0
+    }
+
     /// Something happened that metrics or a log may care for.
     fn observe(&mut self, notice: Notice<'_>) {
         let _ = notice;

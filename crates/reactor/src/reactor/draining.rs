@@ -8,6 +8,7 @@ use super::Reactor;
 use crate::drain::{DrainPlan, DrainReport, Schedule};
 use crate::engine::Engine;
 use crate::error::ConnectError;
+use crate::guard::guard;
 use crate::handler::Service;
 use crate::outcome::{Cause, Outcome};
 use crate::peer::{Directory, Peer};
@@ -118,19 +119,27 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         }
     }
 
-    /// Whether only connections are left that have not said a word.
+    /// Whether the service has finished and only connections are left that have not said a word.
     fn is_drained(&self) -> bool {
         let is_silent = |session: &Session<S::Handler>| match &session.phase {
             Phase::Handshake(opening) => opening.received.is_empty() && !session.link.readable,
             Phase::Over => true,
             _ => false,
         };
-        self.shared.open == 0 && self.sessions.iter().all(|(_, session)| is_silent(session))
+        self.shared.open == 0
+            && self.sessions.iter().all(|(_, session)| is_silent(session))
+            && self.unfinished() == 0
+    }
+
+    /// A service that cannot say has nothing that is worth waiting for.
+    fn unfinished(&self) -> usize {
+        guard(|| self.service.unfinished()).unwrap_or(0)
     }
 
     fn finish_drain(&mut self) {
         let Some(mut schedule) = self.drain.schedule.take() else { return };
         schedule.report.cut = self.shared.open;
+        schedule.report.unfinished = self.unfinished();
         schedule.report.took = self.shared.now.saturating_duration_since(schedule.started);
         self.drain.done = Some(schedule.report);
         self.cut_all(Cause::Drained);

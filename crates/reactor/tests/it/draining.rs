@@ -70,6 +70,31 @@ fn whoever_is_left_at_the_deadline_is_cut() {
 }
 
 #[test]
+fn the_service_is_waited_for_until_the_deadline() {
+    let mut world = World::new(silent());
+    let mut client = world.open();
+    world.reactor.service_mut().unfinished = 2;
+    let draining = world.reactor.handle().drain(DrainPlan::within(SECOND * 10));
+    world.settle();
+    assert!(answer(&mut client));
+    world.pass(SECOND * 3);
+    assert_eq!(world.reactor.sessions(), 0);
+    assert!(draining.try_report().is_none(), "the service has work left");
+    world.reactor.service_mut().unfinished = 0;
+    world.reactor.handle().wake();
+    world.settle();
+    let report = draining.try_report().expect("the service has finished");
+    assert_eq!((report.closed_cleanly, report.unfinished), (1, 0));
+
+    let mut world = World::new(silent());
+    world.reactor.service_mut().unfinished = 2;
+    let draining = world.reactor.handle().drain(DrainPlan::within(SECOND));
+    world.pass(SECOND * 2);
+    let report = draining.try_report().expect("the deadline has passed");
+    assert_eq!((report.cut, report.unfinished, report.took), (0, 2, SECOND));
+}
+
+#[test]
 fn closes_are_spread_over_the_window() {
     let mut world = World::new(silent());
     let mut clients: Vec<Client> = (0..10).map(|_| world.open()).collect();

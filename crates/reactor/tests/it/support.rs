@@ -129,11 +129,13 @@ pub(crate) struct Scripts {
     /// Run in the next tasks phase, once.
     pub(crate) task: Option<Task>,
     pub(crate) outward: Option<Outward<Scripted>>,
+    /// What it says is unfinished.
+    pub(crate) unfinished: usize,
 }
 
 impl Scripts {
     pub(crate) fn new(script: Script) -> Self {
-        Self { log: Log::default(), script, decide: None, task: None, outward: None }
+        Self { log: Log::default(), script, decide: None, task: None, outward: None, unfinished: 0 }
     }
 }
 
@@ -162,6 +164,10 @@ impl Service for Scripts {
 
     fn deadline(&self) -> Option<Instant> {
         self.task.as_ref().map(|_| Instant::ZERO)
+    }
+
+    fn unfinished(&self) -> usize {
+        self.unfinished
     }
 
     fn observe(&mut self, notice: Notice<'_>) {

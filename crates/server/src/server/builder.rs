@@ -47,6 +47,9 @@ impl ServerBuilder {
     /// future need not be `Send`, and it must not block. The connection ends when the socket is dropped: with code 1000,
     /// or with 1011 if the function returned an error or panicked.
     ///
+    /// When the connection ends the function runs on until it returns, to clean up for instance; a
+    /// [`shutdown`](Server::shutdown) waits for it until the deadline, and drops it then at the await where it is.
+    ///
     /// A path may have parameters, such as `/ws/{version}/productos`: see [`Sender::param`](crate::Sender::param).
     pub fn route<F>(self, path: &str, route: F) -> Self
     where
@@ -57,6 +60,9 @@ impl ServerBuilder {
 
     /// Adds the same on a thread of its own, for libraries that block. At most 512 run at once (see
     /// [`blocking_routes_max`](Self::blocking_routes_max)); the next upgrade is answered with 503.
+    ///
+    /// A [`shutdown`](Server::shutdown) waits for the function to return, but not beyond the deadline: a thread cannot be
+    /// ended from outside, so it is left behind, and a program that then exits takes it along.
     pub fn route_blocking<F>(self, path: &str, route: F) -> Self
     where
         F: Fn(BlockingSocket) -> Result<(), Error> + Send + Sync + 'static,

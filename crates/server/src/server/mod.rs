@@ -97,8 +97,17 @@ impl Server {
         self.running.loops.stats()
     }
 
-    /// Ends the server: no new upgrades, what waits is sent, every connection is closed with 1001, and whoever is left
-    /// after `within` is cut. Blocks until it is done.
+    /// Ends the server: no new upgrades, what waits is sent, every connection is closed with 1001, and the routes run on
+    /// until they have returned, so that they can clean up behind a connection that has ended. Blocks until it is done.
+    ///
+    /// After `within` it is over, whoever is left. Connections that are still open are cut ([`DrainReport::cut`]).
+    /// Routes that have not returned ([`DrainReport::unfinished`]) are dropped at the await where they are, if they are
+    /// async; the thread of a blocking route runs on, and nobody waits for it any more. Tasks of
+    /// [`spawn`](crate::spawn) are not waited for, nor are functions of [`spawn_blocking`](crate::spawn_blocking),
+    /// unless a route awaits them.
+    ///
+    /// It takes as long as the slowest route, so a route that ignores the end of its connection makes it last for
+    /// `within`.
     pub fn shutdown(&self, within: Duration) -> DrainReport {
         self.drain(DrainPlan::within(within))
     }
@@ -127,7 +136,8 @@ impl Server {
         self.sockets().iter().try_for_each(|socket| socket.close(code, reason))
     }
 
-    /// Blocks until the server has ended, as by another thread's [`shutdown`](Self::shutdown).
+    /// Blocks until the server has ended, as by another thread's [`shutdown`](Self::shutdown): then the async routes are
+    /// over, and so are the blocking ones, but for those that the deadline of the shutdown has left behind.
     pub fn wait(&self) {
         self.running.loops.wait();
     }

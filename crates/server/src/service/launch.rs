@@ -9,7 +9,7 @@ use super::{RETRY_AFTER_SECONDS, with_header};
 use crate::error::Error;
 use crate::executor::Local;
 use crate::request::Response;
-use crate::socket::{BlockingSocket, Socket, run_async, run_blocking};
+use crate::socket::{BlockingSocket, Running, Socket, run_async, run_blocking};
 
 /// A task on the loop that accepted the connection.
 pub(crate) fn async_route<F>(route: F) -> SocketRoute
@@ -43,8 +43,10 @@ where
             let Ok(socket) = opened else { return };
             let handle = socket.handle();
             let socket = socket.into_blocking();
-            let run =
-                move || run_blocking(socket, |socket| route(socket), |error| app.report(error));
+            let running = Running::of_blocking(&socket);
+            let run = move || {
+                run_blocking(running, socket, |socket| route(socket), |error| app.report(error));
+            };
             if !permit.run(run) {
                 // The system has no more threads.
                 let _ = handle.close(CloseCode::TRY_AGAIN_LATER, "no thread");

@@ -159,6 +159,11 @@ impl Service for LoopService {
         Some(outward)
     }
 
+    /// Tasks that were spawned beside the routes may run for ever, so nobody waits for them.
+    fn unfinished(&self) -> usize {
+        self.context.home.routes()
+    }
+
     fn deadline(&self) -> Option<Instant> {
         if self.context.home.has_work() { Some(Instant::ZERO) } else { self.executor.deadline() }
     }

@@ -22,6 +22,8 @@ pub(crate) struct Home<S> {
     /// Orders and dials that wait, so that a turn without any takes no lock.
     waiting: AtomicUsize,
     panics: AtomicU64,
+    /// Routes that have begun and not ended, on the loop or on threads of their own.
+    routes: AtomicUsize,
 }
 
 /// What a socket asks its loop to do.
@@ -46,6 +48,7 @@ impl<S> Home<S> {
             orders: Mutex::default(),
             waiting: AtomicUsize::new(0),
             panics: AtomicU64::new(0),
+            routes: AtomicUsize::new(0),
         })
     }
 
@@ -95,6 +98,22 @@ impl<S> Home<S> {
     /// Routes that have panicked.
     pub(crate) fn panics(&self) -> u64 {
         self.panics.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_route_begun(&self) {
+        self.routes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A loop that drains waits for the last of them.
+    pub(super) fn note_route_ended(&self) {
+        if self.routes.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.rouse();
+        }
+    }
+
+    /// Routes that run.
+    pub(crate) fn routes(&self) -> usize {
+        self.routes.load(Ordering::Acquire)
     }
 
     /// Whether a turn has something to do here.

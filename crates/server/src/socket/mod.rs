@@ -41,7 +41,7 @@ pub(crate) use self::handler::{Opening, SocketHandler};
 pub(crate) use self::home::Home;
 pub(crate) use self::queue::InboxLimits;
 pub(crate) use self::registry::Registry;
-pub(crate) use self::route::{run_async, run_blocking};
+pub(crate) use self::route::{Running, run_async, run_blocking};
 pub(crate) use self::shared::Shared;
 
 /// One WebSocket connection, of a route or of [`connect`](crate::connect), for straight-line code.

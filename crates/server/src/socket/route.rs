@@ -13,21 +13,54 @@ use super::sender::{Half, while_polling};
 use super::shared::{Shared, Verdict};
 use crate::error::Error;
 
-/// Runs an async route: each poll tells the halves that the route is being polled, and its result decides the close code.
-pub(crate) async fn run_async<R>(socket: Socket, route: Arc<R>, report: impl Fn(&Error))
+/// A route that a drain of its loop waits for, from before its first step until this is dropped.
+pub(crate) struct Running(Arc<Shared>);
+
+impl Running {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.home.note_route_begun();
+        Self(Arc::clone(shared))
+    }
+
+    /// For the thread of a blocking route, which may begin only after the connection has ended.
+    pub(crate) fn of_blocking(socket: &BlockingSocket) -> Self {
+        Self::new(socket.shared())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.home.note_route_ended();
+    }
+}
+
+/// The task of an async route, which counts as running from now on.
+pub(crate) fn run_async<R>(
+    socket: Socket,
+    route: Arc<R>,
+    report: impl Fn(&Error),
+) -> impl Future<Output = ()>
 where
     R: AsyncFn(Socket) -> Result<(), Error>,
 {
-    let shared = Arc::clone(socket.shared());
+    let running = Running::new(socket.shared());
+    run_observed(running, socket, route, report)
+}
+
+/// Each poll tells the halves that the route is being polled, and its result decides the close code.
+async fn run_observed<R>(running: Running, socket: Socket, route: Arc<R>, report: impl Fn(&Error))
+where
+    R: AsyncFn(Socket) -> Result<(), Error>,
+{
+    let shared = &running.0;
     // The function that makes the future is the program's as well.
-    let Some(future) = observed(&shared, || route(socket)) else { return };
+    let Some(future) = observed(shared, || route(socket)) else { return };
     let mut future = pin!(future);
-    let outcome = poll_fn(|context| {
-        match observed(&shared, || poll_once(&shared, future.as_mut(), context)) {
+    let outcome =
+        poll_fn(|context| match observed(shared, || poll_once(shared, future.as_mut(), context)) {
             Some(polled) => polled.map(Some),
             None => Poll::Ready(None),
-        }
-    });
+        });
     if let Some(Err(error)) = outcome.await {
         report(&error);
     }
@@ -65,11 +98,12 @@ fn observed<T>(shared: &Shared, run: impl FnOnce() -> T) -> Option<T> {
 /// Runs a blocking route on the thread that it was given. A half is held until the function has returned, since its
 /// result decides the close code.
 pub(crate) fn run_blocking(
+    running: Running,
     socket: BlockingSocket,
     route: impl FnOnce(BlockingSocket) -> Result<(), Error>,
     report: impl Fn(&Error),
 ) {
-    let half = Half::new(Arc::clone(socket.shared()));
+    let half = Half::new(Arc::clone(&running.0));
     match catch_unwind(AssertUnwindSafe(|| route(socket))) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {

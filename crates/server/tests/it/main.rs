@@ -3,6 +3,7 @@
 mod backpressure;
 mod client;
 mod closing;
+mod draining;
 mod examples;
 mod executing;
 mod grouping;
