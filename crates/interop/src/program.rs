@@ -88,6 +88,23 @@ impl Program {
         }
     }
 
+    /// Reads the next line of output and error, whatever it is; None once both have ended.
+    ///
+    /// # Errors
+    /// When `within` passes first; the message holds everything that was heard.
+    pub fn line(&mut self, within: Duration) -> Result<Option<String>, Fault> {
+        match self.lines.recv_timeout(within) {
+            Ok(line) => {
+                self.heard.push(line.clone());
+                Ok(Some(line))
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                Err(self.complaint(&format!("said nothing for {within:?}")))
+            }
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+        }
+    }
+
     /// Waits until the program has closed its output and ended.
     ///
     /// # Errors

@@ -1,0 +1,68 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+
+/// Sockeye against test suites that others wrote
+#[derive(Debug, Parser)]
+#[command(name = "sockeye-conformance", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Which suite.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The suites.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The Autobahn TestSuite, installed below target/autobahn when it is not there yet
+    Autobahn(Autobahn),
+}
+
+/// How the command ends, below its options.
+const EXIT: &str = "\
+Exit status:
+  0   every case went as expected
+  1   a case went otherwise, or was planned and has no result
+  2   the suite could not be installed or did not run";
+
+/// The options of `sockeye-conformance autobahn`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXIT)]
+pub(crate) struct Autobahn {
+    /// Test the server; without --server and --client both are tested
+    #[arg(long)]
+    pub(crate) server: bool,
+    /// Test the client
+    #[arg(long)]
+    pub(crate) client: bool,
+    /// The cases to run, such as 1.*,7.1.6 (1* is 10.*, 12.* and 13.* as well)
+    #[arg(long, value_name = "CASES", value_delimiter = ',', default_value = "*")]
+    pub(crate) cases: Vec<String>,
+    /// Cases of these to leave out
+    #[arg(long, value_name = "CASES", value_delimiter = ',')]
+    pub(crate) exclude: Vec<String>,
+    /// The cases that take no time: all but those about size and speed, and a few of these
+    #[arg(long, conflicts_with_all = ["cases", "exclude"])]
+    pub(crate) quick: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn cases_are_separated_by_commas() {
+        let arguments =
+            Arguments::parse_from(["sockeye-conformance", "autobahn", "--cases", "1.*,7.1.6"]);
+        let Command::Autobahn(options) = arguments.command;
+        assert_eq!(options.cases, ["1.*", "7.1.6"]);
+        assert!(options.exclude.is_empty());
+    }
+}

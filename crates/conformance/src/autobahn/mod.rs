@@ -1,0 +1,61 @@
+//! The Autobahn TestSuite: installed, run in both roles, and its reports judged.
+
+mod server;
+mod client;
+mod run;
+mod suite;
+mod judgement;
+mod expectation;
+mod report;
+mod case;
+mod echo;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use sockeye_interop::Fault;
+
+use crate::arguments::Autobahn;
+
+use judgement::Judgement;
+use run::{Role, Selection};
+use suite::Suite;
+
+/// Runs what the command line asks for and prints the results.
+pub(crate) fn autobahn(options: &Autobahn) -> Result<ExitCode, Fault> {
+    let selection = Selection::new(options);
+    let suite = Suite::install(&folder())?;
+    let both = options.server == options.client;
+    let mut as_expected = true;
+    for (role, wanted) in [(Role::Server, options.server), (Role::Client, options.client)] {
+        if !(both || wanted) {
+            continue;
+        }
+        let run = match role {
+            Role::Server => server::test(&suite, &selection)?,
+            Role::Client => client::test(&suite, &selection)?,
+        };
+        let judgement = Judgement::new(&run.planned, &run.report);
+        as_expected &= judgement.is_as_expected();
+        let title = format!("Sockeye's {} against the Autobahn TestSuite", role.name());
+        say(&format!("\n{title}, {:.0} s\n{judgement}", run.took.as_secs_f64()));
+        say(&format!("The suite's own pages: {}", run.folder.join("index.html").display()));
+    }
+    Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The directory below `target/` that keeps the suite and its reports.
+fn folder() -> PathBuf {
+    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| workspace.join("target"), PathBuf::from);
+    target.join("autobahn")
+}
+
+/// Prints a line at once. Whoever does not read it loses nothing else by it.
+fn say(line: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = writeln!(stdout, "{line}");
+    let _ = stdout.flush();
+}
