@@ -23,7 +23,8 @@ const EXIT: &str = "\
 Exit status:
   0   every case went as expected
   1   a case went otherwise, or was planned and has no result
-  2   the suite could not be installed or did not run";
+  2   the suite did not run to its end
+  3   the suite cannot be had here; what is missing is told";
 
 /// The options of `sockeye-conformance autobahn`.
 #[derive(Debug, Clone, Args)]
@@ -41,7 +42,11 @@ pub(crate) struct Autobahn {
     /// Cases of these to leave out
     #[arg(long, value_name = "CASES", value_delimiter = ',')]
     pub(crate) exclude: Vec<String>,
-    /// The cases that take no time: all but those about size and speed, and a few of these
+    /// Answer from async code and from the client's sockets, instead of from event handlers
+    #[arg(long)]
+    pub(crate) conversation: bool,
+    /// A subset that is done in a minute: all categories, but few of the cases about size, speed
+    /// and compression
     #[arg(long, conflicts_with_all = ["cases", "exclude"])]
     pub(crate) quick: bool,
 }

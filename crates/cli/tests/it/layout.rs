@@ -1,4 +1,4 @@
-//! The layout of the command and of the tests against foreign programs: files stay small, and a
+//! The layout of the commands and of the tests against foreign programs: files stay small, and a
 //! module uses only modules that are declared below it.
 
 use std::fs;
@@ -41,12 +41,16 @@ fn check_order(root: &Path, prefix: &str) {
 fn files_are_small_and_modules_use_only_those_below_them() {
     let cli = Path::new(env!("CARGO_MANIFEST_DIR"));
     let interop = cli.join("../interop");
+    let conformance = cli.join("../conformance/src");
     check_order(&cli.join("src/main.rs"), "crate");
     check_order(&cli.join("src/serve/mod.rs"), "super");
     check_order(&interop.join("src/lib.rs"), "crate");
+    check_order(&conformance.join("main.rs"), "crate");
+    check_order(&conformance.join("autobahn/mod.rs"), "super");
     let mut all = Vec::new();
-    for folder in [cli.join("src"), cli.join("tests"), interop.join("src"), interop.join("tests")] {
-        files(&folder, &mut all);
+    let interop = [interop.join("src"), interop.join("tests")];
+    for folder in [cli.join("src"), cli.join("tests"), conformance].iter().chain(&interop) {
+        files(folder, &mut all);
     }
     for file in all {
         let lines = fs::read_to_string(&file).expect("text").lines().count();

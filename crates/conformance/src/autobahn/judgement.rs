@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::case::{Case, ranges};
-use super::expectation::{Compression, Expectation};
+use super::expectation::{Expectation, Subject};
 use super::report::{Report, Verdict};
 
 /// The suite's own names of its categories.
@@ -51,7 +51,7 @@ pub(crate) struct Judgement {
 
 impl Judgement {
     /// Judges every case that was planned, and whatever else the report has.
-    pub(crate) fn new(planned: &[Case], report: &Report) -> Self {
+    pub(crate) fn new(planned: &[Case], report: &Report, subject: Subject) -> Self {
         let mut judgement = Self {
             categories: BTreeMap::new(),
             expected: BTreeMap::new(),
@@ -59,7 +59,7 @@ impl Judgement {
             missing: Vec::new(),
         };
         for (case, verdict) in &report.0 {
-            judgement.judge(case, verdict);
+            judgement.judge(case, verdict, subject);
         }
         for case in planned.iter().filter(|case| !report.0.contains_key(case)) {
             judgement.tally(case).missing += 1;
@@ -68,12 +68,12 @@ impl Judgement {
         judgement
     }
 
-    fn judge(&mut self, case: &Case, verdict: &Verdict) {
-        let expectation = Expectation::of(case, Compression::of_this_build());
+    fn judge(&mut self, case: &Case, verdict: &Verdict, subject: Subject) {
+        let expectation = Expectation::of(case, subject);
         if !expectation.is_met_by(verdict) {
             self.tally(case).unexpected += 1;
             self.unexpected.entry(verdict.clone()).or_default().push(case.clone());
-        } else if expectation.why.is_empty() {
+        } else if expectation.why.is_empty() || verdict.is_ok() {
             self.tally(case).ok += 1;
         } else {
             self.tally(case).expected += 1;
@@ -108,9 +108,10 @@ impl fmt::Display for Judgement {
             sum.missing += tally.missing;
         }
         row(formatter, "all", columns(&sum))?;
-        for ((verdict, why), cases) in &self.expected {
-            let list = list(cases);
-            writeln!(formatter, "explained: {list} {}: {why}", words(verdict))?;
+        let mut explained: Vec<_> = self.expected.iter().collect();
+        explained.sort_by_key(|(_, cases)| cases.first());
+        for ((verdict, why), cases) in explained {
+            writeln!(formatter, "explained: {} {}: {why}", list(cases), words(verdict))?;
         }
         for (verdict, cases) in &self.unexpected {
             writeln!(formatter, "WRONG: {} {}", list(cases), words(verdict))?;
@@ -154,6 +155,7 @@ fn words(verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::autobahn::expectation::{Compression, Style};
 
     fn judge(planned: &[&str], results: &[(&str, &str, &str)]) -> Judgement {
         let case = |text: &str| text.parse::<Case>().expect("a case's number");
@@ -162,7 +164,8 @@ mod tests {
             let (behavior, behavior_close) = ((*behavior).to_owned(), (*close).to_owned());
             (case(number), Verdict { behavior, behavior_close })
         });
-        Judgement::new(&planned, &Report(verdicts.collect()))
+        let subject = Subject { style: Style::Events, compression: Compression::NotBuilt };
+        Judgement::new(&planned, &Report(verdicts.collect()), subject)
     }
 
     #[test]

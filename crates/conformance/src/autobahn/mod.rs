@@ -2,6 +2,7 @@
 
 mod server;
 mod client;
+mod visit;
 mod run;
 mod suite;
 mod judgement;
@@ -18,14 +19,25 @@ use sockeye_interop::Fault;
 
 use crate::arguments::Autobahn;
 
+use expectation::Subject;
 use judgement::Judgement;
 use run::{Role, Selection};
 use suite::Suite;
 
+/// The exit status where the suite cannot be had, so that a script can tell this from a fault.
+const NOT_TO_BE_HAD: u8 = 3;
+
 /// Runs what the command line asks for and prints the results.
 pub(crate) fn autobahn(options: &Autobahn) -> Result<ExitCode, Fault> {
     let selection = Selection::new(options);
-    let suite = Suite::install(&folder())?;
+    let suite = match Suite::install(&folder()) {
+        Ok(suite) => suite,
+        Err(fault) => {
+            eprintln!("sockeye-conformance: {fault}");
+            return Ok(ExitCode::from(NOT_TO_BE_HAD));
+        }
+    };
+    let subject = Subject::of_this_build(selection.style);
     let both = options.server == options.client;
     let mut as_expected = true;
     for (role, wanted) in [(Role::Server, options.server), (Role::Client, options.client)] {
@@ -36,9 +48,13 @@ pub(crate) fn autobahn(options: &Autobahn) -> Result<ExitCode, Fault> {
             Role::Server => server::test(&suite, &selection)?,
             Role::Client => client::test(&suite, &selection)?,
         };
-        let judgement = Judgement::new(&run.planned, &run.report);
+        let judgement = Judgement::new(&run.planned, &run.report, subject);
         as_expected &= judgement.is_as_expected();
-        let title = format!("Sockeye's {} against the Autobahn TestSuite", role.name());
+        let title = format!(
+            "Sockeye's {} ({}) against the Autobahn TestSuite",
+            role.name(),
+            selection.style.name()
+        );
         say(&format!("\n{title}, {:.0} s\n{judgement}", run.took.as_secs_f64()));
         say(&format!("The suite's own pages: {}", run.folder.join("index.html").display()));
     }

@@ -19,6 +19,13 @@ pub(crate) struct Verdict {
     pub(crate) behavior_close: String,
 }
 
+impl Verdict {
+    /// Whether both are OK.
+    pub(crate) fn is_ok(&self) -> bool {
+        self.behavior == "OK" && self.behavior_close == "OK"
+    }
+}
+
 /// The verdicts of one run.
 #[derive(Debug, Default)]
 pub(crate) struct Report(pub(crate) BTreeMap<Case, Verdict>);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sockeye_interop::{Fault, Program};
 
 use super::case::Case;
+use super::expectation::Style;
 use super::report::Report;
 use crate::arguments::Autobahn;
 
@@ -45,18 +46,20 @@ impl Role {
     }
 }
 
-/// Which cases are run, as the suite's patterns.
+/// Which cases are run, as the suite's patterns, and how they are answered.
 #[derive(Debug)]
 pub(crate) struct Selection {
     cases: Vec<String>,
     exclude: Vec<String>,
+    pub(crate) style: Style,
 }
 
 impl Selection {
     pub(crate) fn new(options: &Autobahn) -> Self {
         let quick = || QUICK.iter().map(|&pattern| pattern.to_owned()).collect();
         let cases = if options.quick { quick() } else { options.cases.clone() };
-        Self { cases, exclude: options.exclude.clone() }
+        let style = if options.conversation { Style::Conversation } else { Style::Events };
+        Self { cases, exclude: options.exclude.clone(), style }
     }
 
     /// The suite's specification of these cases, without what only one of its modes has.

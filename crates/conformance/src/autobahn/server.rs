@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sockeye::{Event, Handler, Peer, Server};
+use sockeye::{Error, Event, Handler, Peer, Server, Socket};
 use sockeye_interop::Fault;
 
 use super::echo::{echo, make_room};
@@ -20,16 +20,25 @@ impl Handler for Echo {
     }
 }
 
-/// Runs the selected cases against an event route on a server of this process.
+async fn converse(mut socket: Socket) -> Result<(), Error> {
+    loop {
+        let message = socket.recv().await?;
+        socket.send(message).await?;
+    }
+}
+
+/// Runs the selected cases against a server of this process.
 pub(crate) fn test(suite: &Suite, selection: &Selection) -> Result<Run, Fault> {
     let server = Server::builder()
         .connection(make_room)
-        .route_events("/echo", |_| Ok(Echo))
+        .route_events("/events", |_| Ok(Echo))
+        .route("/conversation", converse)
         .bind("127.0.0.1:0")?;
     let address = server.local_addr().ok_or("the server has no address")?;
     let folder = suite.reports(Role::Server.name())?;
     let mut spec = selection.spec(&folder);
-    spec["servers"] = json!([{ "agent": AGENT, "url": format!("ws://{address}/echo") }]);
+    spec["servers"] =
+        json!([{ "agent": AGENT, "url": format!("ws://{address}/{}", selection.style.name()) }]);
 
     let mut program = suite.start("fuzzingclient", &spec, &folder)?;
     let planned = planned(&mut program)?;
