@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -91,6 +92,9 @@ impl Suite {
         let folder = self.folder.to_str().ok_or("the path of the target folder is not UTF-8")?;
         let mut command = Command::new("docker");
         command.args(["run", "--rm", "--interactive", "--init", "--network", "host"]);
+        // The reports belong to whoever owns the folder, not to the container's root.
+        let owner = fs::metadata(&self.folder)?;
+        command.args(["--user", &format!("{}:{}", owner.uid(), owner.gid())]);
         command.args(["--volume", &format!("{folder}:{folder}"), "--workdir", folder]);
         command.args(["--entrypoint", "sh", &tagged()]);
         command.args([
@@ -108,13 +112,10 @@ fn environment(folder: &Path) -> Result<PathBuf, Fault> {
     if has_suite(&python) {
         return Ok(python);
     }
-    let python2 = interpreter(2)
+    let python2 = interpreters("python2.7", 2)
+        .next()
         .ok_or("there is no Python 2.7 in PATH or under pyenv (`pyenv install 2.7.18`)")?;
-    let python3 = interpreter(3).ok_or("there is no Python 3 in PATH or under pyenv")?;
-    let tool = folder.join("virtualenv");
-    succeed(&python3, &[OsStr::new("-m"), "venv".as_ref(), "--clear".as_ref(), tool.as_os_str()])
-        .map_err(|error| format!("no environment for virtualenv: {error}"))?;
-    pip(&tool, VIRTUALENV)?;
+    let tool = virtualenv(folder)?;
     let made = folder.join("python2");
     let arguments = ["--clear".as_ref(), "-p".as_ref(), python2.as_os_str(), made.as_os_str()];
     succeed(&tool.join("bin/virtualenv"), &arguments)
@@ -129,19 +130,33 @@ fn has_suite(python: &Path) -> bool {
     python.is_file() && answers(python, &["-c", &ask])
 }
 
-/// A Python of this major version that starts: one in front of `PATH` may be a shim without a
-/// version behind it.
-fn interpreter(major: u32) -> Option<PathBuf> {
-    let name = if major == 2 { "python2.7" } else { "python3" };
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let in_path = std::env::split_paths(&path).map(|folder| folder.join(name));
-    let mut candidates: Vec<_> = in_path.collect();
-    candidates.extend(pyenv().into_iter().map(|version| version.join("bin").join(name)));
-    let ask = format!("import sys; assert sys.version_info[0] == {major}");
-    candidates.into_iter().find(|file| file.is_file() && answers(file, &["-c", &ask]))
+/// An environment with virtualenv, made by the first Python 3 that can: Debian ships it without
+/// what that needs.
+fn virtualenv(folder: &Path) -> Result<PathBuf, Fault> {
+    let tool = folder.join("virtualenv");
+    let mut fault = Fault::from("there is no Python 3 in PATH or under pyenv");
+    for python3 in interpreters("python3", 3) {
+        let arguments = ["-m".as_ref(), "venv".as_ref(), "--clear".as_ref(), tool.as_os_str()];
+        match succeed(&python3, &arguments).and_then(|()| pip(&tool, VIRTUALENV)) {
+            Ok(()) => return Ok(tool),
+            Err(error) => fault = error,
+        }
+    }
+    Err(fault)
 }
 
-/// The folders of the versions that pyenv has, the newest last.
+/// Each Python of this major version that starts: one in front of `PATH` may be a shim without a
+/// version behind it.
+fn interpreters(name: &str, major: u32) -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<_> = std::env::split_paths(&path).collect();
+    folders.extend(pyenv().into_iter().map(|version| version.join("bin")));
+    let ask = format!("import sys; assert sys.version_info[0] == {major}");
+    let files: Vec<_> = folders.into_iter().map(|folder| folder.join(name)).collect();
+    files.into_iter().filter(move |file| file.is_file() && answers(file, &["-c", &ask]))
+}
+
+/// The folders of the versions that pyenv has.
 fn pyenv() -> Vec<PathBuf> {
     let root = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".pyenv"));
