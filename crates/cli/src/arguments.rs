@@ -34,7 +34,12 @@ Routes:
   /ws/{version}/productos   create NAME, update ID NAME, delete ID, list
   /slow                     an echo that takes one message a second
   /figures                  what the server counts, once a second
-  /metrics, /healthz        plain GET, for Prometheus and for a load balancer";
+  /metrics, /healthz        plain GET, for Prometheus and for a load balancer
+
+Stopping:
+  Ctrl-C or SIGTERM closes every connection with code 1001 and ends with status 0 when all have
+  answered, or after 10 s. Signals within a second of the first are the same request; one that
+  comes later ends the server at once.";
 
 /// The options of `sockeye serve`.
 #[derive(Debug, Clone, Args)]

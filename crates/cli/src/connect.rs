@@ -41,8 +41,9 @@ pub(crate) fn connect(options: &Connect) -> Result<ExitCode, String> {
     let (noted, leaving) = (Arc::clone(&interrupted), sender.clone());
     on_interrupt(move || {
         noted.store(true, Ordering::Relaxed);
-        // The receiver hears of the end, whatever came of this.
-        let _ = leaving.close(CloseCode::GOING_AWAY, "");
+        // It waits for the peer's answer, and a second signal must be heard meanwhile. The receiver hears of the end,
+        // whatever came of this.
+        thread::spawn(move || leaving.close(CloseCode::GOING_AWAY, ""));
     })
     .map_err(|error| format!("cannot wait for signals: {error}"))?;
 

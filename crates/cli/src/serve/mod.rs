@@ -52,17 +52,22 @@ pub(crate) fn serve(options: &Serve) -> Result<ExitCode, String> {
     on_interrupt(ask).map_err(|error| format!("cannot wait for signals: {error}"))?;
     let address =
         server.local_addr().map_or_else(|| options.listen.clone(), |address| address.to_string());
-    say(&format!(
-        "Sockeye serves http://{address}/ with {threads} event loop{}",
-        if threads == 1 { "" } else { "s" }
-    ));
+    say(&format!("Sockeye serves http://{address}/ with {threads} event loop{}", plural(threads)));
     say("Ctrl-C stops it.");
 
     // An error means that no signal can come any more, which is a reason to stop as well.
     let _ = stop.recv();
+    say(&format!(
+        "stopping: connections have {} s to close; Ctrl-C again, after a second, ends it at once",
+        DRAIN_WITHIN.as_secs()
+    ));
     let report = server.shutdown(DRAIN_WITHIN);
-    let mut last =
-        format!("stopped: {} connections, {} closed cleanly", report.open, report.closed_cleanly);
+    let mut last = format!(
+        "stopped: {} connection{}, {} closed cleanly",
+        report.open,
+        plural(report.open),
+        report.closed_cleanly
+    );
     if report.cut > 0 {
         let _ = write!(last, ", {} cut after {} s", report.cut, DRAIN_WITHIN.as_secs());
     }
@@ -121,10 +126,18 @@ fn metrics(figures: &Figures) -> Response {
 fn refusal(listen: &str, error: &Error) -> String {
     match error {
         Error::Io(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            format!("{listen} is in use by another program; choose another address with --listen")
+            let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
+            format!(
+                "{listen} is in use by another program; `sockeye serve --listen {host}:0` takes a free port"
+            )
         }
         error => format!("cannot listen on {listen}: {error}"),
     }
+}
+
+/// What a noun ends in after this number.
+const fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// A connection is a descriptor, and the usual soft limit of 1,024 is for programs that fear large numbers.

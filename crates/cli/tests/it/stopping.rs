@@ -39,6 +39,7 @@ fn ctrl_c_closes_every_connection_with_1001_and_ends() {
         }
         let (status, said) = server.ended();
         assert!(status.success(), "{status}");
+        assert!(said.starts_with("Ctrl-C stops it.\nstopping: "), "{said}");
         assert!(said.contains("stopped: 8 connections, 8 closed cleanly"), "{said}");
         // It is over when the last client has answered, not when the deadline comes.
         assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
@@ -58,11 +59,32 @@ fn what_was_said_before_the_stop_is_still_echoed() {
 }
 
 #[test]
+fn signals_that_come_together_are_one_request() {
+    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
+        let mut server = Running::start(&[]);
+        let mut wire = Wire::open(server.address, "/echo");
+        server.signal(first);
+        server.signal(second);
+        let close = wire.frame().expect("a Close frame");
+        assert_eq!(close.opcode, CLOSE);
+        // The first has been seen by now, so this one is seen apart from it.
+        server.signal(second);
+        wire.send(&frame(FIN | CLOSE, &close.payload));
+        let (status, said) = server.ended();
+        assert!(status.success(), "{status}");
+        assert!(said.contains("stopped: 1 connection, 1 closed cleanly"), "{said}");
+    }
+}
+
+#[test]
 fn a_second_ctrl_c_ends_it_at_once() {
     let mut server = Running::start(&[]);
     let mut wire = Wire::open(server.address, "/echo");
     server.signal(Signal::INT);
     assert_eq!(wire.frame().map(|frame| frame.opcode), Some(CLOSE));
+    // Within a second it would be the same request.
+    wire.stream.set_read_timeout(Some(Duration::from_millis(1200))).expect("a timeout above zero");
+    assert!(!wire.is_answered());
     let start = Instant::now();
     server.signal(Signal::INT);
     let (status, _) = server.ended();
@@ -90,6 +112,7 @@ fn a_port_in_use_is_said_so() {
     let address = taken.local_addr().expect("it is bound").to_string();
     let said = complaint(&["--listen", &address]);
     assert!(said.contains(&address) && said.contains("in use"), "{said}");
+    assert!(said.contains("`sockeye serve --listen 127.0.0.1:0`"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
 }
 
