@@ -49,13 +49,15 @@ pub enum Error {
 pub struct Refusal {
     /// The HTTP status, such as 404 or 503.
     pub status: u16,
+    /// The phrase behind the status in the response, such as `Not Found`; servers may leave it empty.
+    pub reason: Box<str>,
     /// The beginning of the body, as far as it had arrived; at most 64 KiB.
     pub body: Vec<u8>,
 }
 
 impl Refusal {
-    pub(crate) fn new(status: u16, body: Vec<u8>) -> Self {
-        Self { status, body }
+    pub(crate) fn new(status: u16, reason: Box<str>, body: Vec<u8>) -> Self {
+        Self { status, reason, body }
     }
 }
 

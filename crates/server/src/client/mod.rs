@@ -189,7 +189,7 @@ fn convert(error: ConnectError) -> Error {
         ConnectError::Transport(kind) => Error::Io(kind.into()),
         ConnectError::TimedOut => Error::Timeout,
         ConnectError::Refused(refused) => {
-            Error::Refused(Box::new(Refusal::new(refused.status, refused.body)))
+            Error::Refused(Box::new(Refusal::new(refused.status, refused.reason, refused.body)))
         }
         error => Error::Other(Box::new(error)),
     }
