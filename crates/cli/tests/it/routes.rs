@@ -26,6 +26,8 @@ fn the_page_is_whole_and_asks_nobody_else() {
         body.contains("new WebSocket(") && body.contains("color-scheme"),
         "script and style are in it"
     );
+    // What it says to type works in a fresh clone.
+    assert!(body.contains("<code>cargo run --release -- connect "), "the footer");
     // The one address in it is the name of SVG's vocabulary, which nobody fetches.
     let addresses = body.matches("http://").count() + body.matches("https://").count();
     assert_eq!(addresses, body.matches("http://www.w3.org/2000/svg").count());
