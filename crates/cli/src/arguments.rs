@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -49,13 +50,13 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
     pub(crate) listen: String,
     /// Event loops, each on a thread of its own [default: one per core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<NonZeroUsize>)]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// The largest message that is taken, in bytes
-    #[arg(long, value_name = "BYTES", default_value = "1048576")]
+    /// The largest message that is taken, in bytes, or with a suffix: 64K, 16M, 1G
+    #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = size)]
     pub(crate) max_message: NonZeroUsize,
     /// The most fragments that a message may come in [default: BYTES / 64, at least 1024]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<NonZeroU32>)]
     pub(crate) max_fragments: Option<NonZeroU32>,
 }
 
@@ -86,6 +87,29 @@ impl Default for Serve {
     }
 }
 
+fn count<N: FromStr>(text: &str) -> Result<N, &'static str> {
+    text.parse().map_err(|_| "expected a whole number, at least 1")
+}
+
+/// Bytes, where K, M and G with or without iB count in powers of 1,024, and with B in powers of 1,000.
+fn size(text: &str) -> Result<NonZeroUsize, &'static str> {
+    let expected = "expected a number of bytes, at least 1, such as 65536, 64K, 1MiB or 1MB";
+    let digits_len = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, suffix) = text.split_at(digits_len);
+    let unit: usize = match suffix.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err(expected),
+    };
+    let bytes = digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit));
+    bytes.and_then(NonZeroUsize::new).ok_or(expected)
+}
+
 fn header(text: &str) -> Result<(String, String), &'static str> {
     let (name, value) = text.split_once(':').ok_or("expected a name, a colon and a value")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
@@ -108,6 +132,36 @@ mod tests {
         assert_eq!(serve.listen, "127.0.0.1:9001");
         assert_eq!(serve.max_message.get(), 1 << 20);
         assert_eq!(serve.max_fragments, None);
+    }
+
+    #[test]
+    fn sizes_have_suffixes() {
+        for (text, bytes) in [
+            ("65536", 65536),
+            ("1b", 1),
+            ("64K", 64 << 10),
+            ("1MiB", 1 << 20),
+            ("64m", 64 << 20),
+            ("2G", 2 << 30),
+            ("1MB", 1_000_000),
+        ] {
+            assert_eq!(size(text).map(NonZeroUsize::get), Ok(bytes), "{text}");
+        }
+        for text in [
+            "",
+            "K",
+            "0",
+            "0M",
+            "1.5M",
+            "-1",
+            "1 M",
+            "1T",
+            "many",
+            "99999999999999999999",
+            "99999999999G",
+        ] {
+            assert!(size(text).is_err(), "{text}");
+        }
     }
 
     #[test]

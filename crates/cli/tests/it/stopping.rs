@@ -130,8 +130,9 @@ fn bad_options_are_explained() {
         (&["--listen", "nowhere"][..], "nowhere"),
         (&["--listen", "127.0.0.1:99999"], "127.0.0.1:99999"),
         (&["--listen", "192.0.2.1:9"], "192.0.2.1:9"),
-        (&["--threads", "0"], "--threads"),
-        (&["--max-message", "many"], "--max-message"),
+        (&["--threads", "0"], "expected a whole number, at least 1"),
+        (&["--max-message", "many"], "expected a number of bytes"),
+        (&["--max-message", "1T"], "such as 65536, 64K, 1MiB or 1MB"),
         (&["--max-fragments", "0"], "--max-fragments"),
     ] {
         let said = complaint(arguments);
