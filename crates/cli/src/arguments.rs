@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -60,8 +61,23 @@ pub(crate) struct Serve {
     pub(crate) max_fragments: Option<NonZeroU32>,
 }
 
+/// What there is to know about `sockeye connect`, below its options.
+const CONVERSATION: &str = "\
+Each line of the input is sent as one message, and each message that comes is printed as a line.
+Ctrl-D ends the input and closes with code 1000. When the input is a file or a pipe, its end closes
+only after --wait, so that answers still arrive; a server that never falls silent is left with Ctrl-C.
+Ctrl-C closes with code 1001; again, after a second, it ends the program at once.
+
+Exit status:
+  0    the connection was closed cleanly, with code 1000 or without a code
+  1    it was refused, failed, or closed in another way
+  2    the command line is wrong
+  130  after Ctrl-C or SIGTERM (143 if a second SIGTERM had to end it)
+  141  nobody reads the output any more";
+
 /// The options of `sockeye connect`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = CONVERSATION)]
 pub(crate) struct Connect {
     /// Where to connect, such as ws://127.0.0.1:9001/echo
     pub(crate) url: String,
@@ -74,6 +90,9 @@ pub(crate) struct Connect {
     /// A subprotocol to offer, the preferred one first; may be given several times
     #[arg(long = "subprotocol", value_name = "NAME")]
     pub(crate) subprotocols: Vec<String>,
+    /// After the end of a piped input, close when no message has come for so long
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub(crate) wait: Duration,
 }
 
 /// Without arguments the command serves with these.
@@ -89,6 +108,11 @@ impl Default for Serve {
 
 fn count<N: FromStr>(text: &str) -> Result<N, &'static str> {
     text.parse().map_err(|_| "expected a whole number, at least 1")
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or("expected a number of seconds, such as 5 or 0.5")
 }
 
 /// Bytes, where K, M and G with or without iB count in powers of 1,024, and with B in powers of 1,000.
@@ -161,6 +185,15 @@ mod tests {
             "99999999999G",
         ] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("0"), Ok(Duration::ZERO));
+        for text in ["", "-1", "NaN", "inf", "1e300", "5s"] {
+            assert!(seconds(text).is_err(), "{text}");
         }
     }
 

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use sockeye::{
     BlockingReceiver, BlockingSender, Client, CloseCode, Error, Initiator, Message, Refusal,
@@ -18,24 +17,25 @@ use crate::interrupt::on_interrupt;
 
 /// Larger than any default: who connects by hand wants to see what comes.
 const MESSAGE_BYTES_MAX: usize = 256 << 20;
-/// After the end of a script's input its answers are awaited until none came for so long,
-const QUIET: Duration = Duration::from_millis(500);
-/// and at most so long, since some servers never fall silent.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// What is shown of a binary message, and of a refusal.
 const SHOWN_BYTES_MAX: usize = 64;
 const SHOWN_LINES_MAX: usize = 20;
 /// The status that a shell gives to a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
+/// The status that a shell gives to a program whose output nobody reads any more.
+const UNREAD: u8 = 141;
 
 /// Talks until either side closes.
 pub(crate) fn connect(options: &Connect) -> Result<ExitCode, String> {
+    check_scheme(&options.url)?;
     let socket =
         client(options).connect_blocking().map_err(|error| refusal(&options.url, &error))?;
-    match socket.subprotocol() {
-        Some(subprotocol) => eprintln!("connected to {}, speaking {subprotocol}", options.url),
-        None => eprintln!("connected to {}", options.url),
-    }
+    let spoken = match socket.subprotocol() {
+        Some(subprotocol) => format!(", subprotocol {subprotocol}"),
+        None if options.subprotocols.is_empty() => String::new(),
+        None => ", no subprotocol chosen".to_owned(),
+    };
+    tell(&format!("connected to {}{spoken}", options.url));
     let (sender, receiver) = socket.split();
     let interrupted = Arc::new(AtomicBool::new(false));
     let (noted, leaving) = (Arc::clone(&interrupted), sender.clone());
@@ -50,8 +50,33 @@ pub(crate) fn connect(options: &Connect) -> Result<ExitCode, String> {
     let binary = options.binary;
     let typing = sender.clone();
     thread::spawn(move || send_lines(&typing, binary));
-    let end = print_messages(receiver, &sender, binary)?;
-    Ok(verdict(&end, interrupted.load(Ordering::Relaxed)))
+    match print_messages(receiver, &sender, options) {
+        Ok(end) => Ok(verdict(&end, interrupted.load(Ordering::Relaxed))),
+        // The reader had enough, as `head` has after its lines: that is no failure to speak of.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            let _ = sender.close(CloseCode::NORMAL, "");
+            Ok(ExitCode::from(UNREAD))
+        }
+        Err(error) => Err(format!("cannot print: {error}")),
+    }
+}
+
+/// Explains the URLs that look right and are not.
+fn check_scheme(url: &str) -> Result<(), String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err(format!(
+            "{url} is not a WebSocket URL: write it like ws://127.0.0.1:9001/echo"
+        ));
+    };
+    match scheme.to_ascii_lowercase().as_str() {
+        "ws" => Ok(()),
+        "wss" => Err(format!("cannot connect to {url}: TLS is not supported yet, only ws:// URLs")),
+        "http" => Err(format!("{url} is not a WebSocket URL: write ws://{rest}")),
+        "https" => Err(format!(
+            "{url} is not a WebSocket URL, and its counterpart wss:// needs TLS, which is not supported yet"
+        )),
+        _ => Err(format!("{url} is not a WebSocket URL: it must begin with ws://")),
+    }
 }
 
 fn client(options: &Connect) -> Client {
@@ -72,7 +97,7 @@ fn client(options: &Connect) -> Client {
 fn send_lines(sender: &BlockingSender, binary: bool) {
     let mut stdin = io::stdin().lock();
     let mut line = Vec::new();
-    loop {
+    for number in 1_u64.. {
         line.clear();
         // An input that fails is one that has ended.
         if stdin.read_until(b'\n', &mut line).unwrap_or_default() == 0 {
@@ -83,8 +108,14 @@ fn send_lines(sender: &BlockingSender, binary: bool) {
         }
         let sent = if binary {
             sender.send_binary(line.clone())
+        } else if let Ok(text) = str::from_utf8(&line) {
+            sender.send_text(text)
         } else {
-            sender.send_text(&String::from_utf8_lossy(&line))
+            // What the peer would get in its place is not what was typed.
+            tell(&format!(
+                "sockeye: line {number} is not sent: a text message must be UTF-8, and it is not; see --binary"
+            ));
+            continue;
         };
         if sent.is_err() {
             return;
@@ -97,27 +128,21 @@ fn send_lines(sender: &BlockingSender, binary: bool) {
 fn print_messages(
     mut receiver: BlockingReceiver,
     sender: &BlockingSender,
-    binary: bool,
-) -> Result<Error, String> {
+    options: &Connect,
+) -> io::Result<Error> {
     let mut stdout = io::stdout().lock();
-    let mut input_ended: Option<Instant> = None;
+    let mut input_ended = false;
     loop {
-        let received = match input_ended {
-            None => receiver.recv(),
-            Some(at) => {
-                receiver.recv_timeout(QUIET.min(ANSWERS_WITHIN.saturating_sub(at.elapsed())))
-            }
-        };
+        // After the end of a script's input its answers are awaited, until none came for so long.
+        let received =
+            if input_ended { receiver.recv_timeout(options.wait) } else { receiver.recv() };
         match received {
-            Ok(message) => print(&mut stdout, &message, binary)
-                .map_err(|error| format!("cannot print: {error}"))?,
+            Ok(message) => print(&mut stdout, &message, options.binary)?,
             // Whoever types has seen the answers already.
-            Err(Error::Cancelled) if !io::stdin().is_terminal() => {
-                input_ended = Some(Instant::now())
-            }
+            Err(Error::Cancelled) if !io::stdin().is_terminal() => input_ended = true,
             Err(Error::Cancelled | Error::Timeout) => {
                 let _ = sender.close(CloseCode::NORMAL, "");
-                input_ended = None;
+                input_ended = false;
             }
             Err(end) => return Ok(end),
         }
@@ -127,7 +152,7 @@ fn print_messages(
 fn print(stdout: &mut impl Write, message: &Message, binary: bool) -> io::Result<()> {
     match message {
         Message::Binary(bytes) if !binary => {
-            write!(stdout, "({} bytes)", bytes.len())?;
+            write!(stdout, "({} byte{})", bytes.len(), if bytes.len() == 1 { "" } else { "s" })?;
             for byte in bytes.iter().take(SHOWN_BYTES_MAX) {
                 write!(stdout, " {byte:02x}")?;
             }
@@ -150,13 +175,13 @@ fn print(stdout: &mut impl Write, message: &Message, binary: bool) -> io::Result
 /// Tells how the connection ended, and turns it into an exit status: zero for a normal closure that both sides agreed on.
 fn verdict(end: &Error, interrupted: bool) -> ExitCode {
     let Error::Closed { code, reason, by, clean } = end else {
-        eprintln!("sockeye: {end}");
+        tell(&format!("sockeye: {end}"));
         return ExitCode::FAILURE;
     };
     let who = if matches!(by, Initiator::Peer) { "the peer" } else { "this side" };
     let how = if *clean { "" } else { ", without the closing handshake" };
     let reason = if reason.is_empty() { String::new() } else { format!(": {}", printable(reason)) };
-    eprintln!("closed by {who} with code {}{how}{reason}", code.as_u16());
+    tell(&format!("closed by {who} with code {}{how}{reason}", code.as_u16()));
     if interrupted {
         ExitCode::from(INTERRUPTED)
     } else if *clean && [CloseCode::NORMAL, CloseCode::NO_STATUS].contains(code) {
@@ -170,17 +195,30 @@ fn verdict(end: &Error, interrupted: bool) -> ExitCode {
 fn refusal(url: &str, error: &Error) -> String {
     match error {
         Error::Refused(refusal) => {
-            let Refusal { status, body, .. } = &**refusal;
+            let Refusal { status, reason, body, .. } = &**refusal;
             let mut text = format!("{url} refused the upgrade with status {status}");
+            if !reason.is_empty() {
+                text.push(' ');
+                text.push_str(&printable(reason));
+            }
             for line in String::from_utf8_lossy(body).lines().take(SHOWN_LINES_MAX) {
                 text.push_str("\n  ");
                 text.push_str(&printable(line));
+            }
+            let place = url.split_once("://").map_or(url, |(_, place)| place);
+            if !place.trim_end_matches('/').contains(['/', '?']) {
+                text.push_str("\n  the URL names no path; where a server has routes, it needs one, such as /echo");
             }
             text
         }
         Error::Timeout => format!("{url} did not answer in time"),
         error => format!("cannot connect to {url}: {error}"),
     }
+}
+
+/// Prints a line on standard error; where nobody reads that, there is nobody to tell about it either.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A stranger's text without what a terminal would obey.

@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
+use sockeye::Server;
 
 use crate::running::{Running, ended, sockeye};
 use crate::wire::{FIN, TEXT, Wire};
@@ -23,11 +24,11 @@ fn start(arguments: &[&str]) -> Child {
 }
 
 /// Runs it with `input` at its standard input and returns all that it said.
-fn run(arguments: &[&str], input: &str) -> Said {
+fn run(arguments: &[&str], input: impl AsRef<[u8]>) -> Said {
     let mut child = start(arguments);
     let mut stdin = child.stdin.take().expect("it is piped");
     // A client that was refused does not read its input.
-    let _ = stdin.write_all(input.as_bytes());
+    let _ = stdin.write_all(input.as_ref());
     drop(stdin);
     let status = ended(&mut child);
     let output = child.wait_with_output().expect("it ended");
@@ -70,11 +71,76 @@ fn binary_lines_are_binary_messages() {
 }
 
 #[test]
+fn answers_that_take_their_time_are_awaited() {
+    let server = Running::start(&[]);
+    // One answer a second: the silence between them is shorter than the default wait.
+    let said = run(&[&server.url("/slow")], "a\nb\nc\n");
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "a\nb\nc\n", "{}", said.stderr);
+    assert_eq!(said.code, Some(0));
+    // Nothing ever comes from here, so only the wait passes.
+    let said = run(&["--wait", "0.1", &server.url("/connect")], "");
+    assert_eq!((said.code, said.stdout.len()), (Some(0), 0), "{}", said.stderr);
+}
+
+#[test]
+fn a_line_that_is_not_utf8_is_not_sent_as_text() {
+    let server = Running::start(&[]);
+    let input = b"one\n\xff\xfe\nthree\n";
+    let said = run(&[&server.url("/echo")], input);
+    assert_eq!(said.stdout, b"one\nthree\n", "{}", said.stderr);
+    assert!(said.stderr.contains("line 2 is not sent"), "{}", said.stderr);
+    let said = run(&["--binary", &server.url("/echo")], input);
+    assert_eq!(said.stdout, input, "{}", said.stderr);
+}
+
+#[test]
+fn nothing_is_said_when_nobody_reads_any_more() {
+    let server = Running::start(&[]);
+    let mut child = start(&[&server.url("/echo")]);
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(b"unheard\n").expect("it reads");
+    assert_eq!(ended(&mut child).code(), Some(141));
+    let output = child.wait_with_output().expect("it ended");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stderr, format!("connected to {}\n", server.url("/echo")));
+}
+
+#[test]
+fn help_tells_how_to_leave_and_what_the_status_means() {
+    let said = run(&["--help"], "");
+    let help = String::from_utf8_lossy(&said.stdout);
+    for expected in ["--wait <SECONDS>", "Ctrl-D", "Ctrl-C", "Exit status:", "1000", "130"] {
+        assert!(help.contains(expected), "{expected}: {help}");
+    }
+}
+
+#[test]
+fn the_chosen_subprotocol_is_named() {
+    let speaker = Server::builder()
+        .subprotocol("chat.v1")
+        .route("/", async |mut socket| socket.recv().await.map(drop))
+        .bind("127.0.0.1:0")
+        .expect("a free port");
+    let url = format!("ws://{}/", speaker.local_addr().expect("it is bound"));
+    let offer = ["--wait", "0", "--subprotocol", "chat.v2", "--subprotocol", "chat.v1"];
+    let said = run(&[&offer[..], &[&url]].concat(), "");
+    let first = format!("connected to {url}, subprotocol chat.v1\n");
+    assert!(said.stderr.starts_with(&first), "{}", said.stderr);
+    let server = Running::start(&[]);
+    let said = run(&[&offer[..], &[&server.url("/echo")]].concat(), "");
+    assert!(said.stderr.contains("/echo, no subprotocol chosen\n"), "{}", said.stderr);
+}
+
+#[test]
 fn a_refused_upgrade_shows_status_and_body() {
     let server = Running::start(&[]);
     let said = run(&[&server.url("/nowhere")], "");
-    assert!(said.stderr.contains("404"), "{}", said.stderr);
+    assert!(said.stderr.contains("status 404 Not Found\n"), "{}", said.stderr);
     assert_eq!(said.code, Some(1));
+    // A URL without a path is one for the page.
+    let said = run(&[&server.url("")], "");
+    assert!(said.stderr.contains("status 400 Bad Request\n  the URL names no path"));
     assert_eq!(said.code, Some(1));
     let said = run(&["--header", "Origin: https://elsewhere.example", &server.url("/echo")], "");
     assert!(said.stderr.contains("403"), "{}", said.stderr);
@@ -96,10 +162,11 @@ fn the_body_of_a_refusal_is_shown_without_what_a_terminal_obeys() {
         let response = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 27\r\n\r\ncome back\nlater \u{1b}[31mplease\n";
         stream.write_all(response.as_bytes()).expect("the client reads");
     });
-    let said = run(&[&format!("ws://{address}/")], "");
+    let said = run(&[&format!("ws://{address}/busy")], "");
     server.join().expect("it served");
     assert!(
-        said.stderr.ends_with("status 503\n  come back\n  later \u{fffd}[31mplease\n"),
+        said.stderr
+            .ends_with("status 503 Service Unavailable\n  come back\n  later \u{fffd}[31mplease\n"),
         "{}",
         said.stderr
     );
@@ -123,10 +190,15 @@ fn a_port_where_nobody_listens_is_named() {
 #[test]
 fn bad_urls_and_headers_are_explained() {
     for (arguments, expected) in [
-        (&["http://127.0.0.1:1/"][..], "http://127.0.0.1:1/"),
+        (&["http://127.0.0.1:1/a"][..], "write ws://127.0.0.1:1/a"),
+        (&["https://127.0.0.1:1/"], "wss:// needs TLS, which is not supported yet"),
+        (&["wss://127.0.0.1:1/"], "TLS is not supported yet"),
+        (&["127.0.0.1:1"], "127.0.0.1:1 is not a WebSocket URL"),
+        (&["ftp://127.0.0.1:1/"], "ftp://127.0.0.1:1/ is not a WebSocket URL"),
         (&["ws://"], "ws://"),
         (&["ws://127.0.0.1:99999/"], "ws://127.0.0.1:99999/"),
         (&["ws://127.0.0.1:1/#part"], "ws://127.0.0.1:1/#part"),
+        (&["--wait", "soon", "ws://127.0.0.1:1/"], "expected a number of seconds"),
         (&["--header", "no colon", "ws://127.0.0.1:1/"], "no colon"),
         (&["--header", "Upgrade: h2c", "ws://127.0.0.1:1/"], "belongs to the handshake"),
         (&["--subprotocol", "a b", "ws://127.0.0.1:1/"], "not a token"),
