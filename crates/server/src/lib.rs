@@ -64,6 +64,11 @@ mod message;
 mod error;
 mod mutex;
 
+// The layers below, for what is named more rarely.
+pub use sockeye_protocol as protocol;
+pub use sockeye_reactor as reactor;
+
+pub use bytes::Bytes;
 pub use client::{Client, connect, connect_blocking};
 pub use error::{Error, Refusal};
 pub use executor::{Interval, JoinHandle, Sleep, interval, sleep, spawn, spawn_blocking};
@@ -78,11 +83,13 @@ pub use socket::{
     Sender, Socket, SocketHandle, SocketId, State,
 };
 pub use sockeye_protocol::{
-    CloseCode, CloseReason, Config as ConnectionConfig, Event, Initiator, Prepared, SendError,
+    CloseCode, CloseReason, Config as ConnectionConfig, Event, Initiator, Instant, Payload,
+    Prepared, ProtocolError, Role, SendError, Text,
 };
 pub use sockeye_reactor::engine::{Address, Remote};
 pub use sockeye_reactor::{
-    Cause, Config as LoopConfig, DrainPlan, DrainReport, Handler, Key, Outcome, Peer, Policy,
+    Cause, Config as LoopConfig, ConnectError, DrainPlan, DrainReport, Handle, Handler, Key,
+    Outcome, Peer, Policy, Sender as PeerSender,
 };
 
 /// The README's code is tested with this crate's documentation.

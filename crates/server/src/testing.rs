@@ -36,7 +36,7 @@ use sockeye_protocol::{
     CloseCode, CloseReason, Connection, Event, Instant, MaskKeys, Outbox, Output, Role,
 };
 use sockeye_reactor::engine::{Address, Engine, Memory};
-use sockeye_reactor::{DrainPlan, Draining, Reactor};
+use sockeye_reactor::{DrainPlan, Reactor};
 
 use crate::error::Error;
 use crate::executor::Clock;
@@ -45,6 +45,7 @@ use crate::server::ServerBuilder;
 use crate::service::{App, LoopService, Stats};
 use crate::socket::{SocketHandle, SocketId};
 
+pub use sockeye_reactor::Draining;
 pub use sockeye_reactor::engine::{Conditions, Network, Wire};
 
 /// A loop that needs more turns than this to come to rest spins.

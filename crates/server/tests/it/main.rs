@@ -8,6 +8,7 @@ mod examples;
 mod executing;
 mod grouping;
 mod hostile;
+mod naming;
 mod parked;
 mod pinging;
 mod process;
