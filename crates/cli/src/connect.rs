@@ -174,7 +174,7 @@ fn print(stdout: &mut impl Write, message: &Message, binary: bool) -> io::Result
 
 /// Tells how the connection ended, and turns it into an exit status: zero for a normal closure that both sides agreed on.
 fn verdict(end: &Error, interrupted: bool) -> ExitCode {
-    let Error::Closed { code, reason, by, clean } = end else {
+    let Error::Closed { code, reason, by, clean, .. } = end else {
         tell(&format!("sockeye: {end}"));
         return ExitCode::FAILURE;
     };

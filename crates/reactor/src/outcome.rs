@@ -1,5 +1,6 @@
 //! How a session ended, and why.
 
+use std::fmt;
 use std::io;
 
 use sockeye_protocol::{CloseCode, Closed, Initiator, ProtocolError, Timer};
@@ -69,4 +70,24 @@ pub enum Cause {
     FellBehind,
     /// The reactor was stopped or dropped while the session was open.
     Stopped,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Protocol(error) => return error.fmt(formatter),
+            Self::Transport(kind) => return write!(formatter, "transport failed: {kind}"),
+            Self::Closed => "closing handshake",
+            Self::TimedOut(Timer::Message) => "message was not finished in time",
+            Self::TimedOut(Timer::Close) => "peer did not answer the close in time",
+            Self::TimedOut(_) => "peer did not answer a ping in time",
+            Self::WriteStalled => "peer took nothing of what was sent for too long",
+            Self::PauseStalled => "reading was paused for too long",
+            Self::Eof => "transport ended without a close frame",
+            Self::Panicked => "handler panicked",
+            Self::Drained => "loop was drained",
+            Self::FellBehind => "peer fell behind its group",
+            Self::Stopped => "loop has ended",
+        })
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use sockeye_protocol::{CloseCode, Initiator};
+use sockeye_reactor::Cause;
 
 /// Every method of a socket fails with this, and a route returns it.
 ///
@@ -26,6 +27,9 @@ pub enum Error {
         by: Initiator,
         /// Whether both sides sent a Close frame.
         clean: bool,
+        /// What made this side end it, such as a frame that breaks the protocol or a peer that is silent for too long;
+        /// `None` if it was nothing but a close by either side.
+        cause: Option<Box<Cause>>,
     },
     /// What waits to be sent to this peer has reached its limit, and the method is one that does not wait.
     Full,
@@ -123,14 +127,17 @@ impl fmt::Display for Error {
         match self {
             Self::Timeout => formatter.write_str("the time for it has passed"),
             Self::Cancelled => formatter.write_str("the wait was cancelled"),
-            Self::Closed { code, reason, by, .. } => {
+            Self::Closed { code, reason, by, cause, .. } => {
                 let who = if matches!(by, Initiator::Peer) { "the peer" } else { "this side" };
                 write!(
                     formatter,
                     "the connection was closed by {who} with code {}",
                     code.as_u16()
                 )?;
-                if reason.is_empty() { Ok(()) } else { write!(formatter, ": {reason}") }
+                if !reason.is_empty() {
+                    write!(formatter, ": {reason}")?;
+                }
+                cause.as_ref().map_or(Ok(()), |cause| write!(formatter, " ({cause})"))
             }
             Self::Full => formatter.write_str("too much waits to be sent to this peer"),
             Self::BufferTooSmall => formatter.write_str("the buffer has no room for one character"),

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sockeye_protocol::{CloseCode, Event, Initiator, Role};
-use sockeye_reactor::{ConnectError, Handler, Outcome, Peer};
+use sockeye_reactor::{Cause, ConnectError, Handler, Outcome, Peer};
 
 use super::Socket;
 use super::home::Home;
 use super::ping;
+use super::queue::Closed;
 use super::receiver::Receiver;
 use super::shared::{About, Shared};
 use crate::message::Message;
@@ -47,10 +48,10 @@ impl SocketHandler {
         Self(Stage::Opening(Box::new(opening)))
     }
 
-    fn end(&mut self, code: CloseCode, reason: &str, by: Initiator, clean: bool) {
+    fn end(&mut self, closed: impl FnOnce() -> Closed) {
         if let Stage::Open(shared) = std::mem::replace(&mut self.0, Stage::Ended) {
             shared.home.registry.remove(shared.id());
-            shared.end(code, reason, by, clean);
+            shared.end(closed());
         }
     }
 
@@ -96,7 +97,7 @@ impl Handler for SocketHandler {
     }
 
     fn close(&mut self, outcome: Outcome) {
-        self.end(outcome.code, &outcome.reason, outcome.by, outcome.clean);
+        self.end(|| outcome.into());
     }
 
     fn failed_to_connect(&mut self, error: ConnectError) {
@@ -109,6 +110,12 @@ impl Handler for SocketHandler {
 impl Drop for SocketHandler {
     /// Also when the loop itself ends: whoever waits for the socket learns that it is over.
     fn drop(&mut self) {
-        self.end(CloseCode::ABNORMAL, "", Initiator::Local, false);
+        self.end(|| Closed {
+            code: CloseCode::ABNORMAL,
+            reason: "".into(),
+            by: Initiator::Local,
+            clean: false,
+            cause: Some(Box::new(Cause::Stopped)),
+        });
     }
 }

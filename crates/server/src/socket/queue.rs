@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 use sockeye_protocol::{CloseCode, Initiator};
+use sockeye_reactor::{Cause, Outcome};
 
 use crate::error::Error;
 use crate::message::Message;
@@ -33,6 +34,16 @@ pub struct Closed {
     pub by: Initiator,
     /// Whether both sides sent a Close frame.
     pub clean: bool,
+    /// What made this side end it; `None` if it was nothing but a close by either side.
+    pub cause: Option<Box<Cause>>,
+}
+
+impl From<Outcome> for Closed {
+    fn from(outcome: Outcome) -> Self {
+        let Outcome { code, reason, by, clean, cause, .. } = outcome;
+        let cause = (cause != Cause::Closed).then(|| Box::new(cause));
+        Self { code, reason, by, clean, cause }
+    }
 }
 
 impl From<Closed> for Error {
@@ -42,6 +53,7 @@ impl From<Closed> for Error {
             reason: closed.reason,
             by: closed.by,
             clean: closed.clean,
+            cause: closed.cause,
         }
     }
 }
@@ -210,7 +222,7 @@ impl Inbox {
             (Some(end), _) => (**end).clone().into(),
             (None, Some(closing)) => {
                 let (code, reason) = (**closing).clone();
-                Error::Closed { code, reason, by: Initiator::Local, clean: false }
+                Error::Closed { code, reason, by: Initiator::Local, clean: false, cause: None }
             }
             // The loop has failed the connection and tells why as soon as it has flushed the Close frame.
             (None, None) => Error::Closed {
@@ -218,6 +230,7 @@ impl Inbox {
                 reason: "".into(),
                 by: Initiator::Local,
                 clean: false,
+                cause: None,
             },
         }
     }
@@ -247,6 +260,7 @@ mod tests {
             reason: "bye".into(),
             by: Initiator::Peer,
             clean: true,
+            cause: None,
         }
     }
 

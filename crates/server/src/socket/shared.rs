@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use sockeye_protocol::{CloseCode, CloseReason, Initiator, Instant, Role, SendError};
+use sockeye_protocol::{CloseCode, CloseReason, Instant, Role, SendError};
 use sockeye_reactor::engine::Remote;
 
 use super::home::Home;
@@ -101,8 +101,7 @@ impl Shared {
     }
 
     /// The connection has ended. The first report holds.
-    pub(super) fn end(&self, code: CloseCode, reason: &str, by: Initiator, clean: bool) {
-        let closed = Closed { code, reason: reason.into(), by, clean };
+    pub(super) fn end(&self, closed: Closed) {
         self.mute.store(true, Ordering::Release);
         let wakers = self.inbox.lock().end(closed);
         for waker in wakers {

@@ -232,6 +232,43 @@ fn a_peer_that_vanishes_is_found_by_the_keepalive() {
 }
 
 #[test]
+fn an_end_tells_what_caused_it() {
+    let route = async |mut socket: Socket, log: crate::support::Log| {
+        let error = socket.recv().await.expect_err("nothing whole is sent");
+        log.note(error.to_string());
+        log.note(match error {
+            Error::Closed { cause: Some(cause), .. } => format!("{cause:?}"),
+            _ => "no cause".into(),
+        });
+        Ok(())
+    };
+    let (mut server, client, log) = logged(route);
+    client.wire().write(&[0x81, 1, b'a']);
+    server.settle();
+    let [text, cause] = &log.take()[..] else { panic!("two lines") };
+    assert_eq!(
+        text,
+        "the connection was closed by this side with code 1002 \
+         (frame from a client is not masked, in the frame at byte 0)"
+    );
+    assert!(cause.starts_with("Protocol("), "{cause}");
+
+    let (mut server, client, log) = logged(route);
+    client.into_wire().vanish();
+    server.advance(SECOND * 60);
+    let noted = log.take();
+    assert!(noted[0].ends_with("(peer did not answer a ping in time)"), "{noted:?}");
+
+    let (mut server, mut client, log) = logged(route);
+    client.send_close(Some(CloseCode::NORMAL), "bye");
+    server.settle();
+    let expected = ["the connection was closed by the peer with code 1000: bye", "no cause"];
+    assert_eq!(log.take(), expected);
+    // Every parked receive carries one.
+    assert!(size_of::<Error>() <= 32, "{}", size_of::<Error>());
+}
+
+#[test]
 fn sockets_are_found_by_their_identifier_and_closed_one_or_all() {
     let (mut server, mut first, log) = logged(async |socket: Socket, log: crate::support::Log| {
         log.note(socket.id().to_string());

@@ -45,7 +45,7 @@ pub(crate) fn describe(error: &Error) -> String {
     match error {
         Error::Timeout => "timeout".into(),
         Error::Cancelled => "cancelled".into(),
-        Error::Closed { code, reason, by, clean } => {
+        Error::Closed { code, reason, by, clean, .. } => {
             format!(
                 "closed {} {reason:?} by {by:?}{}",
                 code.as_u16(),
