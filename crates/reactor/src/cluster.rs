@@ -144,7 +144,12 @@ fn run<S: Service, E: Engine>(
     started: &mpsc::Sender<(Handle, Vec<Address>)>,
 ) -> io::Result<()> {
     let mut reactor = make()?;
-    let bound = wanted.iter().map(|address| reactor.listen(address)).collect::<Result<_, _>>()?;
+    let listen = |address: &Address| {
+        // The system's error does not say which of the addresses it is about.
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+        reactor.listen(address).map_err(named)
+    };
+    let bound = wanted.iter().map(listen).collect::<Result<_, _>>()?;
     // The starter waits for this; if it is gone, nobody wants the reactor.
     if started.send((reactor.handle(), bound)).is_err() {
         return Ok(());

@@ -26,6 +26,25 @@ impl OriginPolicy {
     }
 }
 
+/// Whether a browser could send this: `null`, or a scheme and a host in lower case, and the port unless the scheme
+/// implies it (RFC 6454 section 6.2).
+pub(crate) fn is_origin(origin: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return origin == "null" };
+    let is_scheme =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
+    let is_foreign = |byte: u8| {
+        !byte.is_ascii_graphic() || byte.is_ascii_uppercase() || b"/?#@\\*".contains(&byte)
+    };
+    let Some((host, port)) = split_port(authority) else { return false };
+    let implied =
+        matches!((scheme, port), ("http" | "ws", Some(80)) | ("https" | "wss", Some(443)));
+    !scheme.is_empty()
+        && scheme.bytes().all(is_scheme)
+        && !host.is_empty()
+        && !host.bytes().any(is_foreign)
+        && !implied
+}
+
 /// Whether the page came from the host and port that the request is for. Behind a proxy that ends TLS the Host header
 /// has no port and says nothing of the scheme, so the default port is the one of the origin's scheme.
 fn is_same_host(origin: &str, host: &str) -> bool {
@@ -64,6 +83,42 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends() {
+        let good = [
+            "null",
+            "https://app.example.com",
+            "http://localhost:9001",
+            "http://[::1]:9001",
+            "https://example.com:80",
+            "chrome-extension://abcdef",
+        ];
+        let bad = [
+            "",
+            "nonsense",
+            "app.example.com",
+            "https://",
+            "://example.com",
+            "https://app.example.com/",
+            "https://app.example.com/path",
+            "https://App.example.com",
+            "HTTPS://example.com",
+            "https://example.com:443",
+            "http://example.com:80",
+            "https://example.com:",
+            "https://example.com:http",
+            "https://*.example.com",
+            "https://user@example.com",
+            "https://a.example https://b.example",
+        ];
+        for origin in good {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for origin in bad {
+            assert!(!is_origin(origin), "{origin}");
+        }
+    }
 
     #[test]
     fn hss_10_16_same_host_is_the_rule_and_the_list_is_exact() {

@@ -1,16 +1,19 @@
 //! Putting a server together.
 
 use std::fmt;
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sockeye_protocol::handshake::{Header, InvalidHeader};
 use sockeye_reactor::Handler;
 use sockeye_reactor::engine::{Address, Mio};
 
 use super::{Running, Server};
 use crate::error::Error;
+use crate::origin::is_origin;
 use crate::request::{Request, Response};
 use crate::router::InvalidPattern;
 use crate::service::{App, Endpoints, Loops, SocketRoute, async_route, blocking_route};
@@ -27,8 +30,8 @@ pub struct ServerBuilder {
     connection: sockeye_protocol::Config,
     loops: usize,
     listens: Vec<Address>,
-    /// The first mistake in a route's path, told when the server is bound.
-    mistake: Option<(Box<str>, InvalidPattern)>,
+    /// The first mistake in what was asked for, told when the server is bound.
+    mistake: Option<Box<str>>,
 }
 
 impl ServerBuilder {
@@ -116,7 +119,15 @@ impl ServerBuilder {
 
     /// Lets pages of another origin in, such as `https://app.example.com`; compared exactly. Without it only pages of the
     /// same host and port are, and programs that send no Origin.
+    ///
+    /// What no browser would send, such as an origin with a path or with the port that its scheme implies, is a mistake
+    /// that [`bind`](Self::bind) returns.
     pub fn allow_origin(mut self, origin: &str) -> Self {
+        if !is_origin(origin) {
+            return self.note_mistake(format!(
+                "{origin:?}: an origin is what a browser sends, such as https://app.example.com"
+            ));
+        }
         self.app.origins.allow(origin);
         self
     }
@@ -128,14 +139,26 @@ impl ServerBuilder {
     }
 
     /// A subprotocol that the server speaks. The handshake agrees on the first one of the client's that it does.
+    ///
+    /// A name that cannot stand in a handshake, such as one with a space, is a mistake that [`bind`](Self::bind) returns.
     pub fn subprotocol(mut self, name: &str) -> Self {
+        // Both are tokens (RFC 6455 section 4.1); a name that is reserved as a header's is none that is in use here.
+        if matches!(Header::new(name.to_owned(), ""), Err(InvalidHeader::Name)) {
+            return self.note_mistake(format!(
+                "{name:?}: a subprotocol is one word of ASCII letters, digits and marks"
+            ));
+        }
         self.app.subprotocols.push(name.into());
         self
     }
 
-    /// Loops, each on a thread of its own, that share the port; 1 by default.
+    /// Loops, each on a thread of its own, that share the port; 1 by default. None is a mistake that
+    /// [`bind`](Self::bind) returns.
     pub fn threads(mut self, loops: usize) -> Self {
-        self.loops = loops.max(1);
+        if loops == 0 {
+            return self.note_mistake("a server has one thread at least".to_owned());
+        }
+        self.loops = loops;
         self
     }
 
@@ -193,13 +216,14 @@ impl ServerBuilder {
     /// Listens, and starts the server. Port 0 leaves the choice to the system: see [`Server::local_addr`].
     ///
     /// # Errors
-    /// [`Error::Io`] if the address is in use, or not ours; [`Error::Other`] for a mistake in a route's path.
+    /// [`Error::Io`], which names the address, if that is in use or not ours; [`Error::Other`] for a mistake in a
+    /// route's path, an origin, a subprotocol or the number of threads.
     pub fn bind(mut self, address: impl ToSocketAddrs) -> Result<Server, Error> {
         let addresses: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
         let mut failure = None;
         for address in addresses {
             let address = Address::Tcp(address);
-            match Mio::ensure_unused(&address) {
+            match ensure_unused(&address) {
                 Ok(()) => {
                     self.listens.insert(0, address);
                     return self.start();
@@ -222,20 +246,25 @@ impl ServerBuilder {
     /// Starts the server at the Unix sockets alone.
     ///
     /// # Errors
-    /// As [`bind`](Self::bind).
+    /// As [`bind`](Self::bind); and [`Error::Other`] if there is none.
     pub fn start(self) -> Result<Server, Error> {
         let (loops, listens) = (self.loops, self.listens.clone());
-        for address in &listens {
-            Mio::ensure_unused(address)?;
-        }
         let (app, config) = self.into_parts()?;
+        if listens.is_empty() {
+            return Err(Error::message(
+                "the server has no address: bind it to one, or listen_unix",
+            ));
+        }
+        for address in &listens {
+            ensure_unused(address)?;
+        }
         let loops = Loops::start(loops, &app, &config, &listens)?;
         Ok(Server { running: Arc::new(Running { app, loops }) })
     }
 
     pub(crate) fn into_parts(self) -> Result<(Arc<App>, sockeye_reactor::Config), Error> {
-        if let Some((path, mistake)) = self.mistake {
-            return Err(Error::message(format!("{path}: {mistake}")));
+        if let Some(mistake) = self.mistake {
+            return Err(Error::message(mistake));
         }
         let mut config = self.config;
         config.connection = Arc::new(self.connection);
@@ -251,11 +280,22 @@ impl ServerBuilder {
             Ok(endpoints) => put(endpoints).then_some(InvalidPattern::Taken),
             Err(mistake) => Some(mistake),
         };
-        if let (None, Some(mistake)) = (&self.mistake, mistake) {
-            self.mistake = Some((path.into(), mistake));
+        match mistake {
+            Some(mistake) => self.note_mistake(format!("{path}: {mistake}")),
+            None => self,
         }
+    }
+
+    fn note_mistake(mut self, mistake: String) -> Self {
+        self.mistake.get_or_insert_with(|| mistake.into());
         self
     }
+}
+
+/// The system's error does not say which address it is about.
+fn ensure_unused(address: &Address) -> io::Result<()> {
+    Mio::ensure_unused(address)
+        .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
 }
 
 impl fmt::Debug for ServerBuilder {

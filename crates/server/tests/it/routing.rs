@@ -185,3 +185,34 @@ fn mistakes_in_paths_are_told_when_the_server_is_made() {
         assert!(error.starts_with(expected), "{error}");
     }
 }
+
+#[test]
+fn mistakes_in_limits_and_names_are_told_as_well_and_the_first_of_them() {
+    let cases = [
+        (Server::builder().subprotocol("a b"), "\"a b\": a subprotocol is "),
+        (Server::builder().subprotocol(""), "\"\": a subprotocol is "),
+        (Server::builder().allow_origin("nonsense"), "\"nonsense\": an origin is "),
+        (Server::builder().threads(0), "a server has one thread at least"),
+        (Server::builder().threads(0).subprotocol("a b"), "a server has one thread at least"),
+    ];
+    for (builder, expected) in cases {
+        let error = builder.bind("127.0.0.1:0").expect_err("a mistake").to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    let error = Server::builder().start().expect_err("no address").to_string();
+    assert!(error.starts_with("the server has no address"), "{error}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("it is bound");
+    let error = Server::builder().bind(address).expect_err("it is taken");
+    assert!(error.to_string().starts_with(&format!("{address}: ")), "{error}");
+    assert!(
+        matches!(error, sockeye::Error::Io(error) if error.kind() == std::io::ErrorKind::AddrInUse)
+    );
+    // The system gives such an address to nobody, so only listening at it fails.
+    let error = Server::builder().bind("192.0.2.1:1").expect_err("it is not ours");
+    assert!(error.to_string().starts_with("192.0.2.1:1: "), "{error}");
+}
