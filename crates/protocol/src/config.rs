@@ -2,6 +2,9 @@
 
 use core::time::Duration;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::DeflateConfig;
+
 /// Limits and deadlines, shared by many connections through an `Arc`.
 ///
 /// Every limit stops a known accident or attack, so there is no "unlimited" among the defaults.
@@ -43,6 +46,13 @@ pub struct Config {
     /// How long the closing handshake may take, and after it the peer's end of the transport;
     /// default 5 s.
     pub close_within: Duration,
+    /// What to agree on about compression; default `None`, and no compression.
+    ///
+    /// A [`Connection`](crate::Connection) does not look at it: it is for the driver, whose opening
+    /// handshake decides. Give what that came to to
+    /// [`set_deflate`](crate::Connection::set_deflate).
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<DeflateConfig>,
 }
 
 impl Config {
@@ -67,6 +77,8 @@ impl Default for Config {
             ping_after: Some(Duration::from_secs(20)),
             pong_within: Duration::from_secs(20),
             close_within: Duration::from_secs(5),
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 }

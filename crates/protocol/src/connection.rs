@@ -11,6 +11,8 @@ use crate::close::{CloseCode, CloseReason, Closed, Initiator};
 pub use crate::closing::Transport;
 use crate::closing::{Closing, State};
 use crate::config::Config;
+#[cfg(feature = "deflate")]
+use crate::deflate::{Deflate, Deflater};
 use crate::error::{ProtocolError, TimedOut};
 use crate::event::Event;
 use crate::frame::{MaskKeys, Opcode};
@@ -77,6 +79,9 @@ pub struct Connection {
     /// The newest ping that was not answered because the outbox was above its mark.
     pending_pong: Option<Box<[u8]>>,
     role: Role,
+    /// What compresses messages, if compression was agreed on.
+    #[cfg(feature = "deflate")]
+    deflater: Option<Box<Deflater>>,
 }
 
 /// Receiving: what the peer sent.
@@ -93,7 +98,20 @@ impl Connection {
             pending_pong: None,
             role,
             config,
+            #[cfg(feature = "deflate")]
+            deflater: None,
         }
+    }
+
+    /// Compresses messages from now on, and takes compressed ones (RFC 7692). Call it at once after
+    /// [`new`](Self::new), with what the opening handshake agreed on.
+    ///
+    /// The limit on a message's size counts what it inflates to, and inflating stops there. A
+    /// compressed message is never borrowed from the input.
+    #[cfg(feature = "deflate")]
+    pub fn set_deflate(&mut self, agreed: &Deflate) {
+        self.reader.set_deflate(agreed, &self.config);
+        self.deflater = Deflater::new(agreed).map(Box::new);
     }
 
     /// Takes bytes from the beginning of `input`, up to the end of the next message or control
@@ -315,6 +333,10 @@ impl Connection {
     /// Gives back what only an open connection needs.
     fn forget(&mut self) {
         self.reader.discard();
+        #[cfg(feature = "deflate")]
+        {
+            self.deflater = None;
+        }
         self.pending_pong = None;
         self.message_deadline = None;
         self.close_deadline = None;

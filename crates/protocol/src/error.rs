@@ -32,7 +32,8 @@ impl ProtocolError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Violation {
-    /// A reserved bit is set and no extension gives it a meaning (section 5.2).
+    /// A reserved bit is set and no extension gives it a meaning (section 5.2), or not in this frame
+    /// (RFC 7692, section 6).
     ReservedBit,
     /// The opcode, in its lower four bits, is not defined (section 5.2).
     ReservedOpcode(u8),
@@ -54,6 +55,10 @@ pub enum Violation {
     ExpectedContinuation,
     /// The message is longer than [`Config::message_bytes_max`](crate::Config::message_bytes_max).
     MessageTooLong,
+    /// A compressed message does not inflate (RFC 7692, section 7.2.2).
+    DeflateInvalid,
+    /// A compressed message has more than 1024 blocks that say they are the last.
+    TooManyFinalBlocks,
     /// The message has more frames than [`Config::fragments_max`](crate::Config::fragments_max).
     TooManyFragments,
     /// A text message is not UTF-8 (section 8.1).
@@ -72,8 +77,10 @@ impl Violation {
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::MessageTooLong => CloseCode::TOO_BIG,
-            Self::TooManyFragments => CloseCode::POLICY,
-            Self::TextNotUtf8 | Self::ReasonNotUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::TooManyFragments | Self::TooManyFinalBlocks => CloseCode::POLICY,
+            Self::DeflateInvalid | Self::TextNotUtf8 | Self::ReasonNotUtf8 => {
+                CloseCode::INVALID_PAYLOAD
+            }
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -98,6 +105,8 @@ impl fmt::Display for Violation {
             Self::UnexpectedContinuation => "continuation frame without a message",
             Self::ExpectedContinuation => "new message before the last one has ended",
             Self::MessageTooLong => "message is longer than the limit",
+            Self::DeflateInvalid => "compressed message does not inflate",
+            Self::TooManyFinalBlocks => "compressed message has too many final blocks",
             Self::TooManyFragments => "message has more frames than the limit",
             Self::TextNotUtf8 => "text message is not UTF-8",
             Self::CloseBodyTooShort => "close frame has a body of one byte",

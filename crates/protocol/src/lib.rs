@@ -45,6 +45,7 @@
 //!
 //! - `std` (default): `Outbox::io_slices` and run-time detection of vector instructions. Without it
 //!   the crate needs `core` and `alloc` only.
+//! - `deflate`: permessage-deflate (RFC 7692), where it is asked for; implies `std`.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -63,12 +64,16 @@ mod event;
 mod error;
 mod close;
 mod config;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod role;
 mod time;
 
 pub use close::{CloseCode, CloseReason, Closed, Initiator};
 pub use config::Config;
 pub use connection::{Connection, Output, Transport};
+#[cfg(feature = "deflate")]
+pub use deflate::{Deflate, DeflateConfig, WindowBits};
 pub use error::{ProtocolError, SendError, TimedOut, Violation};
 pub use event::{Event, Payload, Text};
 pub use frame::{Chunk, FrameHeader, FrameReader, MaskKeys, Opcode, Unmasked};

@@ -41,6 +41,34 @@ impl Connection {
         self.send(Opcode::Binary, payload, output)
     }
 
+    /// Sends a text message as it is, even if compression was agreed on: for secrets, since the
+    /// length of what is compressed tells about it (RFC 7692, section 8).
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    pub fn send_text_uncompressed(
+        &mut self,
+        text: &str,
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        self.send_as_it_is(Opcode::Text, text.as_bytes(), output)
+    }
+
+    /// Sends a binary message as it is, even if compression was agreed on; see
+    /// [`send_text_uncompressed`](Self::send_text_uncompressed).
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    pub fn send_binary_uncompressed(
+        &mut self,
+        payload: &[u8],
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        self.send_as_it_is(Opcode::Binary, payload, output)
+    }
+
     /// Sends a text message; a long one is sent from where it lies.
     ///
     /// # Errors
@@ -78,9 +106,22 @@ impl Connection {
         output: &mut Output<'_>,
     ) -> Result<(), SendError> {
         if self.role == Role::Client {
-            return self.send(prepared.opcode(), prepared.payload(), output);
+            return if prepared.may_be_compressed() {
+                self.send(prepared.opcode(), prepared.payload(), output)
+            } else {
+                self.send_as_it_is(prepared.opcode(), prepared.payload(), output)
+            };
         }
         self.check_room(prepared.payload().len(), output.outbox)?;
+        #[cfg(feature = "deflate")]
+        if let Some(deflater) = &mut self.deflater
+            && let Some(setting) = deflater.setting_for(prepared.payload())
+            && let Some(frame) = prepared.compressed_frame(setting)
+        {
+            deflater.forget_context();
+            output.outbox.append_shared(frame);
+            return Ok(());
+        }
         output.outbox.append_shared(prepared.frame().clone());
         Ok(())
     }
@@ -135,6 +176,10 @@ impl Connection {
         self.write(Opcode::Close, &body[..body_len], output);
         self.closing.send_close();
         self.close_deadline = Some(output.now + self.config.close_within);
+        #[cfg(feature = "deflate")]
+        {
+            self.deflater = None;
+        }
         Ok(())
     }
 
@@ -177,8 +222,39 @@ impl Connection {
         output: &mut Output<'_>,
     ) -> Result<(), SendError> {
         self.check_room(payload.len(), output.outbox)?;
+        #[cfg(feature = "deflate")]
+        if self.write_compressed(opcode, payload, output) {
+            return Ok(());
+        }
         self.write(opcode, payload, output);
         Ok(())
+    }
+
+    fn send_as_it_is(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        self.check_room(payload.len(), output.outbox)?;
+        self.write(opcode, payload, output);
+        Ok(())
+    }
+
+    /// Whether the message was written compressed; if not, nothing was written.
+    #[cfg(feature = "deflate")]
+    #[inline]
+    fn write_compressed(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        output: &mut Output<'_>,
+    ) -> bool {
+        let Some(deflater) = &mut self.deflater else { return false };
+        let Some(compressed) = deflater.compress(payload) else { return false };
+        let mask = self.mask(output.mask_keys);
+        message::write_compressed(output.outbox, opcode, mask, compressed);
+        true
     }
 
     fn send_owned(
@@ -188,6 +264,10 @@ impl Connection {
         output: &mut Output<'_>,
     ) -> Result<(), SendError> {
         self.check_room(payload.len(), output.outbox)?;
+        #[cfg(feature = "deflate")]
+        if self.write_compressed(opcode, &payload, output) {
+            return Ok(());
+        }
         let mask = self.mask(output.mask_keys);
         message::write_shared(output.outbox, opcode, mask, payload);
         Ok(())

@@ -13,6 +13,8 @@ use crate::role::Role;
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+/// RFC 7692, section 6: the message is compressed.
+pub(crate) const RESERVED_1: u8 = 0x40;
 const OPCODE: u8 = 0x0F;
 const MASK: u8 = 0x80;
 const LENGTH: u8 = 0x7F;
@@ -43,6 +45,8 @@ pub(crate) struct Expectation {
     pub(crate) frames_left: u32,
     /// How many more bytes of payload the message may have.
     pub(crate) bytes_left: u64,
+    /// How many bytes of payload a compressed message may have, if there may be one.
+    pub(crate) compressed_bytes_max: Option<u64>,
 }
 
 impl FrameHeader {
@@ -108,7 +112,11 @@ impl FrameHeader {
             }
             length => (u64::from(length), rest),
         };
-        if !opcode.is_control() && payload_len > expected.bytes_left {
+        let bytes_left = match expected.compressed_bytes_max {
+            Some(bytes_max) if first & RESERVED_1 != 0 => bytes_max,
+            _ => expected.bytes_left,
+        };
+        if !opcode.is_control() && payload_len > bytes_left {
             return Err(Violation::MessageTooLong);
         }
         let (mask, rest) = match expected.role {
@@ -128,13 +136,18 @@ impl FrameHeader {
 /// The rules that the first two bytes can break, in the RFC's order.
 fn check_start(first: u8, second: u8, expected: &Expectation) -> Result<Opcode, Violation> {
     // 5.2: "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values".
-    if first & RESERVED != 0 {
+    let reserved = first & RESERVED;
+    if reserved != 0 && !(reserved == RESERVED_1 && expected.compressed_bytes_max.is_some()) {
         return Err(Violation::ReservedBit);
     }
     // 5.2: an unknown opcode fails the connection.
     let Some(opcode) = Opcode::from_bits(first & OPCODE) else {
         return Err(Violation::ReservedOpcode(first & OPCODE));
     };
+    // RFC 7692, 6.1: on the first frame of a message, and on no control frame.
+    if reserved != 0 && (opcode.is_control() || opcode == Opcode::Continuation) {
+        return Err(Violation::ReservedBit);
+    }
     // 5.1: a client masks all its frames, a server none.
     match (expected.role, second & MASK != 0) {
         (Role::Server, false) => return Err(Violation::Unmasked),

@@ -9,6 +9,8 @@ mod mask;
 
 pub(crate) use header::CONTROL_BYTES_MAX;
 pub use header::FrameHeader;
+#[cfg(feature = "deflate")]
+pub(crate) use header::RESERVED_1;
 pub use mask::{MaskKeys, Unmasked, append_masked, mask, rotate_key};
 pub use opcode::Opcode;
 pub use reader::{Chunk, FrameReader};

@@ -1,6 +1,6 @@
 //! Bytes in, pieces of frames out.
 
-use super::header::{Expectation, FrameHeader};
+use super::header::{Expectation, FrameHeader, RESERVED_1};
 use super::mask::{mask, rotate_key};
 use super::opcode::Opcode;
 use crate::config::Config;
@@ -52,6 +52,10 @@ pub struct FrameReader {
     bytes_left: u64,
     fragments_max: u32,
     message_bytes_max: u64,
+    /// How many bytes of payload a compressed message may have, if compression was agreed on.
+    compressed_bytes_max: Option<u64>,
+    /// Whether the message that began last through a header of its own is compressed.
+    is_compressed: bool,
 }
 
 /// A piece of a frame.
@@ -114,7 +118,25 @@ impl FrameReader {
             bytes_left: message_bytes_max,
             fragments_max,
             message_bytes_max,
+            compressed_bytes_max: None,
+            is_compressed: false,
         }
+    }
+
+    /// Lets messages be compressed, by RSV1 on their first frame (RFC 7692, section 6). The limit
+    /// on their size is then that of whoever inflates them; what is checked here is that nothing
+    /// comes which cannot fit, since even data that does not compress grows by little.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn allow_compressed(&mut self) {
+        let growth = self.message_bytes_max / 4;
+        self.compressed_bytes_max =
+            Some(self.message_bytes_max.saturating_add(growth).saturating_add(1024));
+    }
+
+    /// Whether the message that the current data frame belongs to is compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn is_compressed(&self) -> bool {
+        self.is_compressed
     }
 
     /// Takes bytes from `input` and returns the next piece of a frame, or `None` when all of
@@ -253,14 +275,15 @@ impl FrameReader {
             in_message: self.in_message,
             frames_left: self.frames_left,
             bytes_left: self.bytes_left,
+            compressed_bytes_max: self.compressed_bytes_max,
         };
         if self.spilled == 0 {
             // The common case: the whole header lies in the input.
             if let Some((header, len)) = FrameHeader::parse(input, &expected)
                 .map_err(|violation| self.header_error(violation))?
             {
-                take(input, len);
-                return Ok(Some(self.begin_frame(header, len)));
+                let first = take(input, len)[0];
+                return Ok(Some(self.begin_frame(header, first, len)));
             }
         }
         while !input.is_empty() {
@@ -276,19 +299,26 @@ impl FrameReader {
                 .map_err(|violation| self.header_error(violation))?
             {
                 self.spilled = 0;
-                return Ok(Some(self.begin_frame(header, len)));
+                return Ok(Some(self.begin_frame(header, self.spill[0], len)));
             }
         }
         Ok(None)
     }
 
-    fn begin_frame(&mut self, header: FrameHeader, header_len: usize) -> FrameHeader {
+    /// `first` is the header's first byte, whose reserved bits `header` does not have.
+    fn begin_frame(&mut self, header: FrameHeader, first: u8, header_len: usize) -> FrameHeader {
         self.frame = Some(header);
         self.remaining = header.payload_len;
         self.frame_offset = self.next_offset;
         self.next_offset =
             self.next_offset.saturating_add(header.payload_len).saturating_add(header_len as u64);
         if !header.opcode.is_control() {
+            if !self.in_message {
+                self.is_compressed = first & RESERVED_1 != 0;
+                if let Some(bytes_max) = self.compressed_bytes_max.filter(|_| self.is_compressed) {
+                    self.bytes_left = bytes_max;
+                }
+            }
             self.in_message = true;
             self.frames_left -= 1;
             self.bytes_left -= header.payload_len;

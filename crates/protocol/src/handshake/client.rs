@@ -5,6 +5,8 @@ use super::key;
 use super::negotiate::SUBPROTOCOLS_MAX;
 use super::reply::{self, Expected, Reply};
 use super::url::Url;
+#[cfg(feature = "deflate")]
+use crate::deflate::DeflateConfig;
 use crate::outbox::Outbox;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -20,6 +22,8 @@ pub struct ClientRequest {
     origin: Option<Header>,
     subprotocols: Vec<String>,
     headers: Vec<Header>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateConfig>,
 }
 
 impl ClientRequest {
@@ -32,7 +36,18 @@ impl ClientRequest {
             origin: None,
             subprotocols: Vec::new(),
             headers: Vec::new(),
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
+    }
+
+    /// Offers compression (RFC 7692). What the server makes of it is in
+    /// [`Switched::deflate`](super::Switched::deflate).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(mut self, config: DeflateConfig) -> Self {
+        self.deflate = Some(config);
+        self
     }
 
     /// Offers a subprotocol, after those offered before, which are liked better.
@@ -97,6 +112,12 @@ impl ClientRequest {
         if !self.subprotocols.is_empty() {
             head.extend_from_slice(b"\r\n");
         }
+        #[cfg(feature = "deflate")]
+        if let Some(config) = &self.deflate {
+            head.extend_from_slice(b"Sec-WebSocket-Extensions: ");
+            config.write_offer(head);
+            head.extend_from_slice(b"\r\n");
+        }
         for header in self.origin.iter().chain(&self.headers) {
             header.write(head);
         }
@@ -115,6 +136,8 @@ pub struct ClientHandshake {
     accept: [u8; 28],
     subprotocols: Vec<String>,
     interim: u8,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateConfig>,
 }
 
 impl ClientHandshake {
@@ -137,6 +160,8 @@ impl ClientHandshake {
             accept: key::accept(&key),
             subprotocols: request.subprotocols.clone(),
             interim: 0,
+            #[cfg(feature = "deflate")]
+            deflate: request.deflate,
         }
     }
 
@@ -152,7 +177,12 @@ impl ClientHandshake {
     /// connection must be closed. A status other than 101 is no error but [`Reply::Refused`].
     pub fn receive<'b>(&mut self, received: &'b [u8]) -> Result<Option<Reply<'b>>, HandshakeError> {
         while let Some(raw) = self.search.find(received)? {
-            let expected = Expected { accept: &self.accept, subprotocols: &self.subprotocols };
+            let expected = Expected {
+                accept: &self.accept,
+                subprotocols: &self.subprotocols,
+                #[cfg(feature = "deflate")]
+                deflate: self.deflate.as_ref(),
+            };
             if let Some(reply) = reply::read(raw, expected)? {
                 return Ok(Some(reply));
             }

@@ -77,6 +77,8 @@ pub enum HandshakeError {
     SubprotocolNotOffered,
     /// The extension that was answered was not offered.
     ExtensionNotOffered,
+    /// The parameters of the extension that was answered are malformed, or not what was offered.
+    ExtensionParameters,
     /// The answer switches protocols without `Upgrade: websocket`.
     UpgradeMissing,
     /// The Sec-WebSocket-Accept is missing, repeated or wrong.
@@ -97,6 +99,7 @@ impl HandshakeError {
             Self::HeadTooLarge | Self::TooManyHeaders => 431,
             Self::SubprotocolNotOffered => 500,
             Self::ExtensionNotOffered
+            | Self::ExtensionParameters
             | Self::UpgradeMissing
             | Self::Accept
             | Self::TooManyInterim => 502,
@@ -140,6 +143,7 @@ impl HandshakeError {
             Self::TooManyExtensions => "too many extensions or extension parameters are offered",
             Self::SubprotocolNotOffered => "the subprotocol answered was not offered",
             Self::ExtensionNotOffered => "the extension answered was not offered",
+            Self::ExtensionParameters => "the extension parameters answered do not fit the offer",
             Self::UpgradeMissing => "the answer does not upgrade to WebSocket",
             Self::Accept => "the Sec-WebSocket-Accept is missing, repeated or wrong",
             Self::TooManyInterim => "too many interim responses came before the answer",

@@ -161,6 +161,13 @@ impl<'b> Iterator for ExtensionOffers<'b> {
     }
 }
 
+/// The extensions that a server answered in its one line, which is checked: all of it.
+#[cfg(feature = "deflate")]
+pub(super) fn answered_extensions(value: &[u8]) -> impl Iterator<Item = Extension<'_>> {
+    let mut rest = value;
+    core::iter::from_fn(move || take_extension(&mut rest).ok()?)
+}
+
 /// One element of Sec-WebSocket-Extensions: `name; parameter; parameter=value; parameter="value"`.
 #[derive(Clone, Copy, Debug)]
 pub struct Extension<'b> {
@@ -179,6 +186,15 @@ impl<'b> Extension<'b> {
     #[must_use]
     pub const fn parameters(&self) -> Parameters<'b> {
         Parameters { rest: self.parameters }
+    }
+
+    /// The parameters with their values as characters.
+    #[cfg(feature = "deflate")]
+    pub(super) fn parameter_chars(
+        &self,
+    ) -> impl Iterator<Item = (&'b str, Option<impl Iterator<Item = char> + use<'b>>)> + use<'b>
+    {
+        self.parameters().map(|(name, value)| (name, value.map(|value| value.chars())))
     }
 }
 

@@ -1,9 +1,13 @@
 use super::error::HandshakeError;
 use super::head::{Headers, Once, RawHead, content_length};
+#[cfg(feature = "deflate")]
+use super::negotiate::answered_extensions;
 use super::negotiate::{
     EXTENSIONS_HEADER, ExtensionTally, SUBPROTOCOL_HEADER, list_elements, lists_token,
 };
 use super::request::HttpVersion;
+#[cfg(feature = "deflate")]
+use crate::deflate::{self, Deflate, DeflateConfig};
 use alloc::string::String;
 
 /// The answer to a client's request.
@@ -23,6 +27,10 @@ pub struct Switched {
     pub head_len: usize,
     /// The subprotocol that the server chose among those offered.
     pub subprotocol: Option<String>,
+    /// What was agreed on about compression; give it to
+    /// [`Connection::set_deflate`](crate::Connection::set_deflate).
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Deflate>,
 }
 
 /// An ordinary HTTP response: a redirect, a demand for authentication, an error (RFC 6455 section
@@ -92,7 +100,15 @@ impl<'b> Refusal<'b> {
 pub(super) struct Expected<'c> {
     pub(super) accept: &'c [u8],
     pub(super) subprotocols: &'c [String],
+    #[cfg(feature = "deflate")]
+    pub(super) deflate: Option<&'c DeflateConfig>,
 }
+
+/// What was agreed on about extensions.
+#[cfg(feature = "deflate")]
+type Extensions = Option<Deflate>;
+#[cfg(not(feature = "deflate"))]
+type Extensions = ();
 
 /// Reads one complete head of a response; `None` if it is an interim one that is followed by
 /// another.
@@ -104,8 +120,13 @@ pub(super) fn read<'b>(
     let mut fields = Fields::default();
     let headers = raw.visit_headers(|name, value| fields.visit(name, value))?;
     if status == 101 {
-        let subprotocol = fields.check_switch(version, expected)?;
-        return Ok(Some(Reply::Switched(Switched { head_len: raw.end, subprotocol })));
+        let (subprotocol, _extensions) = fields.check_switch(version, expected)?;
+        return Ok(Some(Reply::Switched(Switched {
+            head_len: raw.end,
+            subprotocol,
+            #[cfg(feature = "deflate")]
+            deflate: _extensions,
+        })));
     }
     if status < 200 {
         return Ok(None);
@@ -142,12 +163,12 @@ impl<'b> Fields<'b> {
     }
 
     /// The rules of a 101, in the order of RFC 6455 section 4.1. Returns the subprotocol that was
-    /// chosen.
+    /// chosen, and what was agreed on about extensions.
     fn check_switch(
         &self,
         version: HttpVersion,
         expected: Expected<'_>,
-    ) -> Result<Option<String>, HandshakeError> {
+    ) -> Result<(Option<String>, Extensions), HandshakeError> {
         if version == HttpVersion::Http10 {
             return Err(HandshakeError::HttpVersion);
         }
@@ -163,32 +184,33 @@ impl<'b> Fields<'b> {
         if !matches!(self.accept, Once::One(value) if value == expected.accept) {
             return Err(HandshakeError::Accept);
         }
-        // 5. No extension but those offered, and none is.
-        match self.extensions {
-            Once::Absent => {}
+        // 5. No extension but those offered.
+        let extensions = match self.extensions {
+            Once::Absent => Extensions::default(),
             Once::One(value) => {
                 let mut tally = ExtensionTally::default();
                 tally.add(value);
                 tally.check()?;
-                return Err(HandshakeError::ExtensionNotOffered);
+                check_extensions(value, expected)?
             }
             Once::Repeated => return Err(HandshakeError::Extensions),
-        }
+        };
         // What follows a 101 is the new protocol, never a body (RFC 9110 section 8.6, RFC 9112
         // section 6.1).
         if self.transfer_encoding || !matches!(self.content_length, Once::Absent) {
             return Err(HandshakeError::Body);
         }
         // 6. At most one subprotocol, and one that was offered.
-        match self.subprotocol {
-            Once::Absent => Ok(None),
+        let subprotocol = match self.subprotocol {
+            Once::Absent => None,
             Once::One(value) => {
                 let chosen =
                     expected.subprotocols.iter().find(|offered| offered.as_bytes() == value);
-                chosen.cloned().map(Some).ok_or(HandshakeError::SubprotocolNotOffered)
+                Some(chosen.cloned().ok_or(HandshakeError::SubprotocolNotOffered)?)
             }
-            Once::Repeated => Err(HandshakeError::SubprotocolRepeated),
-        }
+            Once::Repeated => return Err(HandshakeError::SubprotocolRepeated),
+        };
+        Ok((subprotocol, extensions))
     }
 
     /// The length of the body behind a final response (RFC 9112 section 6.3).
@@ -200,6 +222,28 @@ impl<'b> Fields<'b> {
             _ => Err(HandshakeError::ContentLength),
         }
     }
+}
+
+/// Whether a well-formed list of extensions answers what was offered.
+#[cfg(feature = "deflate")]
+fn check_extensions(value: &[u8], expected: Expected<'_>) -> Result<Extensions, HandshakeError> {
+    let mut answered = answered_extensions(value);
+    let (Some(config), Some(extension), None) =
+        (expected.deflate, answered.next(), answered.next())
+    else {
+        return Err(HandshakeError::ExtensionNotOffered);
+    };
+    if extension.name() != deflate::NAME {
+        return Err(HandshakeError::ExtensionNotOffered);
+    }
+    let agreed = config.check(extension.parameter_chars());
+    agreed.map(Some).ok_or(HandshakeError::ExtensionParameters)
+}
+
+/// Nothing was offered.
+#[cfg(not(feature = "deflate"))]
+const fn check_extensions(_: &[u8], _: Expected<'_>) -> Result<Extensions, HandshakeError> {
+    Err(HandshakeError::ExtensionNotOffered)
 }
 
 /// Version, status and reason of `HTTP/1.1 404 Not Found`. The reason may be missing, with the

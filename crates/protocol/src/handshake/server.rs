@@ -4,6 +4,8 @@ use super::header::Header;
 use super::key;
 use super::negotiate::{ExtensionOffers, Subprotocols, check_subprotocols};
 use super::request::{self, HttpVersion, Request, Signals};
+#[cfg(feature = "deflate")]
+use crate::deflate::{self, Deflate, DeflateConfig};
 use crate::outbox::Outbox;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -157,11 +159,22 @@ impl<'b> Upgrade<'b> {
     }
 
     /// The extensions on offer, the client's favourite first: at most 32, with at most 16
-    /// parameters each. None is supported yet, so [`accept`](Self::accept) declines them all by its
-    /// silence.
+    /// parameters each. What [`accept`](Self::accept) does not name is declined.
     #[must_use]
     pub const fn extension_offers(&self) -> ExtensionOffers<'b> {
         ExtensionOffers::new(self.request.headers())
+    }
+
+    /// What to agree on about compression: the first of the offers of permessage-deflate that
+    /// `config` can accept (RFC 7692, section 5.1), or `None`. Put it into
+    /// [`Acceptance::deflate`], and give it to
+    /// [`Connection::set_deflate`](crate::Connection::set_deflate).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(&self, config: &DeflateConfig) -> Option<Deflate> {
+        self.extension_offers()
+            .filter(|offer| offer.name() == deflate::NAME)
+            .find_map(|offer| config.accept(offer.parameter_chars()))
     }
 
     /// Appends the 101 to the outbox; afterwards the connection is open and may send at once. It
@@ -183,6 +196,10 @@ impl<'b> Upgrade<'b> {
         let accept = key::accept(self.key);
         let mut len = SWITCHING.len() + accept.len() + 2 * END_OF_LINE.len();
         len += subprotocol.map_or(0, |chosen| SUBPROTOCOL.len() + chosen.len());
+        #[cfg(feature = "deflate")]
+        {
+            len += acceptance.deflate.map_or(0, |_| EXTENSIONS.len() + deflate::RESPONSE_LEN_MAX);
+        }
         len += acceptance.headers.iter().map(Header::line_len).sum::<usize>();
         outbox.append_with(len, |head| {
             head.extend_from_slice(SWITCHING);
@@ -190,6 +207,11 @@ impl<'b> Upgrade<'b> {
             if let Some(chosen) = subprotocol {
                 head.extend_from_slice(SUBPROTOCOL);
                 head.extend_from_slice(chosen.as_bytes());
+            }
+            #[cfg(feature = "deflate")]
+            if let Some(agreed) = &acceptance.deflate {
+                head.extend_from_slice(EXTENSIONS);
+                agreed.write_response(head);
             }
             head.extend_from_slice(END_OF_LINE);
             for header in &acceptance.headers {
@@ -207,6 +229,8 @@ const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
     Connection: Upgrade\r\n\
     Sec-WebSocket-Accept: ";
 const SUBPROTOCOL: &[u8] = b"\r\nSec-WebSocket-Protocol: ";
+#[cfg(feature = "deflate")]
+const EXTENSIONS: &[u8] = b"\r\nSec-WebSocket-Extensions: ";
 const END_OF_LINE: &[u8] = b"\r\n";
 
 /// What a server adds to its 101.
@@ -216,4 +240,7 @@ pub struct Acceptance {
     pub subprotocol: Option<Cow<'static, str>>,
     /// Further header lines, such as cookies.
     pub headers: Vec<Header>,
+    /// What [`Upgrade::deflate`] agreed on, or no compression.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Deflate>,
 }

@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 
 use super::control::{self, ControlBody};
 use crate::config::Config;
+#[cfg(feature = "deflate")]
+use crate::deflate::{Deflate, END_OF_MESSAGE, Fault, Inflater, Step};
 use crate::error::{ProtocolError, Violation};
 use crate::event::{Event, Payload, Text};
 use crate::frame::{self, FrameReader, Opcode, RawChunk, WholeMessage};
@@ -29,6 +31,9 @@ pub(crate) struct MessageReader {
     control: Option<Box<ControlBody>>,
     /// Whether a piece of a data frame has come since that was last asked.
     data_came: bool,
+    /// What inflates compressed messages, if compression was agreed on.
+    #[cfg(feature = "deflate")]
+    inflater: Option<Box<Inflater>>,
 }
 
 /// The message that is not whole yet.
@@ -45,7 +50,16 @@ impl MessageReader {
             partial: None,
             control: None,
             data_came: false,
+            #[cfg(feature = "deflate")]
+            inflater: None,
         }
+    }
+
+    /// Takes compressed messages from now on.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn set_deflate(&mut self, agreed: &Deflate, config: &Config) {
+        self.frames.allow_compressed();
+        self.inflater = Some(Box::new(Inflater::new(agreed, config.message_bytes_max)));
     }
 
     /// Takes bytes from `input` and returns the next message or control frame, or `None` when all
@@ -94,6 +108,10 @@ impl MessageReader {
     pub(crate) fn discard(&mut self) {
         self.partial = None;
         self.control = None;
+        #[cfg(feature = "deflate")]
+        {
+            self.inflater = None;
+        }
     }
 
     fn control<'b>(&mut self, mut chunk: RawChunk<'b>) -> Result<Option<Event<'b>>, Violation> {
@@ -118,14 +136,34 @@ impl MessageReader {
     fn data<'b>(&mut self, mut chunk: RawChunk<'b>) -> Result<Option<Event<'b>>, Violation> {
         self.data_came = true;
         let header = chunk.header;
+        #[cfg(feature = "deflate")]
+        if self.frames.is_compressed() {
+            return self.inflate(chunk);
+        }
         if chunk.starts_frame && chunk.ends_frame && header.fin && self.partial.is_none() {
             chunk.unmask();
             return whole(header.opcode, chunk.payload).map(Some);
         }
         let to_come = self.frames.message_bytes_to_come(&chunk.header);
         let partial = self.partial.get_or_insert_with(|| Box::new(Partial::new(header.opcode)));
-        partial.append(&chunk, to_come)?;
+        partial.append_chunk(&chunk, to_come)?;
         if chunk.ends_frame && header.fin { self.finish() } else { Ok(None) }
+    }
+
+    /// Inflates a piece of a compressed message into the message in progress.
+    #[cfg(feature = "deflate")]
+    fn inflate<'b>(&mut self, mut chunk: RawChunk<'b>) -> Result<Option<Event<'b>>, Violation> {
+        chunk.unmask();
+        let header = chunk.header;
+        let Some(inflater) = &mut self.inflater else { return Err(Violation::ReservedBit) };
+        let partial = self.partial.get_or_insert_with(|| Box::new(Partial::new(header.opcode)));
+        partial.inflate(inflater, chunk.payload)?;
+        if !(chunk.ends_frame && header.fin) {
+            return Ok(None);
+        }
+        partial.inflate(inflater, &END_OF_MESSAGE)?;
+        partial.append(|message| inflater.end(message).map_err(violation))?;
+        self.finish()
     }
 
     /// Ends the message in progress.
@@ -140,6 +178,10 @@ impl MessageReader {
     /// straight into it. The room ends where the frame ends, if not before.
     pub(crate) fn input_buffer(&mut self) -> Option<&mut Vec<u8>> {
         let (header, remaining) = self.frames.current()?;
+        #[cfg(feature = "deflate")]
+        if self.frames.is_compressed() {
+            return None;
+        }
         if header.opcode.is_control() || remaining < DIRECT_BYTES_MIN {
             return None;
         }
@@ -208,21 +250,43 @@ impl Partial {
     }
 
     /// Appends the chunk's payload; at most `to_come` bytes of the message follow it.
-    fn append(&mut self, chunk: &RawChunk<'_>, to_come: u64) -> Result<(), Violation> {
+    fn append_chunk(&mut self, chunk: &RawChunk<'_>, to_come: u64) -> Result<(), Violation> {
         let payload = &*chunk.payload;
-        let append = |buffer: &mut Vec<u8>| {
+        self.append(|buffer| {
             grow(buffer, payload.len(), to_come.saturating_add(payload.len() as u64));
             match chunk.header.mask {
                 Some(_) => frame::append_masked(chunk.key, payload, buffer),
                 None => buffer.extend_from_slice(payload),
             }
-        };
-        match self {
-            Self::Text(text) => text.append(append).map_err(|_| Violation::TextNotUtf8),
-            Self::Binary(buffer) => {
-                append(buffer);
+            Ok(())
+        })
+    }
+
+    /// Inflates `input`, all of it.
+    #[cfg(feature = "deflate")]
+    fn inflate(&mut self, inflater: &mut Inflater, mut input: &[u8]) -> Result<(), Violation> {
+        let mut step = Step::More;
+        while step == Step::More {
+            self.append(|message| {
+                step = inflater.step(&mut input, message).map_err(violation)?;
                 Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Lets `append` put bytes behind the end, and checks them.
+    fn append(
+        &mut self,
+        append: impl FnOnce(&mut Vec<u8>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        match self {
+            Self::Text(text) => {
+                let mut appended = Ok(());
+                let checked = text.append(|buffer| appended = append(buffer));
+                appended.and(checked.map_err(|_| Violation::TextNotUtf8))
             }
+            Self::Binary(buffer) => append(buffer),
         }
     }
 
@@ -242,6 +306,15 @@ impl Partial {
             },
             Self::Binary(buffer) => Ok(Event::Binary(Payload::owned(buffer))),
         }
+    }
+}
+
+#[cfg(feature = "deflate")]
+const fn violation(fault: Fault) -> Violation {
+    match fault {
+        Fault::Invalid => Violation::DeflateInvalid,
+        Fault::TooLong => Violation::MessageTooLong,
+        Fault::TooManyFinalBlocks => Violation::TooManyFinalBlocks,
     }
 }
 

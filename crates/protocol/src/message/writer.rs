@@ -1,5 +1,8 @@
 //! Frames out of whole messages (RFC 6455, section 6.1).
 
+#[cfg(feature = "deflate")]
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 
 use crate::frame::{self, FrameHeader, Opcode};
@@ -56,6 +59,30 @@ pub(crate) fn write_shared(
     let (header, header_len) = header(opcode, mask, payload.len());
     outbox.append(&header[..header_len]);
     outbox.append_shared(payload);
+}
+
+/// Appends a whole message whose payload is compressed (RFC 7692, section 6.1).
+#[cfg(feature = "deflate")]
+pub(crate) fn write_compressed(
+    outbox: &mut Outbox,
+    opcode: Opcode,
+    mask: Option<[u8; 4]>,
+    mut payload: Vec<u8>,
+) {
+    let (mut header, header_len) = header(opcode, mask, payload.len());
+    header[0] |= frame::RESERVED_1;
+    if let Some(key) = mask {
+        frame::mask(key, &mut payload);
+    }
+    if payload.len() < SENT_FROM_WHERE_IT_LIES {
+        outbox.append_with(header_len + payload.len(), |tail| {
+            tail.extend_from_slice(&header[..header_len]);
+            tail.extend_from_slice(&payload);
+        });
+    } else {
+        outbox.append(&header[..header_len]);
+        outbox.append_shared(payload.into());
+    }
 }
 
 fn header(

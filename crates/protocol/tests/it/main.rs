@@ -4,6 +4,8 @@
 //! table.
 
 mod conformance;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod examples;
 mod handshake;
 mod keepalive;

@@ -48,7 +48,7 @@ fn failure(world: &World) -> String {
 fn accepting(head: &str) -> Vec<u8> {
     let mut handshake = ServerHandshake::new(HeadLimits::default());
     let head = handshake.receive(head.as_bytes()).expect("a request").expect("all of it");
-    let acceptance = Acceptance { subprotocol: Some("salmon".into()), headers: Vec::new() };
+    let acceptance = Acceptance { subprotocol: Some("salmon".into()), ..Acceptance::default() };
     let mut outbox = Outbox::new();
     head.upgrade().expect("an upgrade").accept(&acceptance, &mut outbox).expect("it was offered");
     outbox.chunks().flatten().copied().collect()

@@ -66,6 +66,7 @@ fn hss_22_hss_25_their_client_takes_our_answers() {
         let acceptance = Acceptance {
             subprotocol: subprotocol.map(Into::into),
             headers: vec![header("Server", "sockeye")],
+            ..Acceptance::default()
         };
         let mut outbox = Outbox::new();
         upgrade.accept(&acceptance, &mut outbox).unwrap();

@@ -244,6 +244,7 @@ fn hss_22_hss_23_hss_24_hss_25_http_19_the_101() {
     let acceptance = Acceptance {
         subprotocol: Some("superchat".into()),
         headers: vec![header("Set-Cookie", "a=b"), header("Server", "sockeye")],
+        ..Acceptance::default()
     };
     assert_eq!(
         accepted(&request, &acceptance).unwrap(),
