@@ -59,6 +59,9 @@ pub(crate) struct Serve {
     /// The most fragments that a message may come in [default: BYTES / 64, at least 1024]
     #[arg(long, value_name = "N", value_parser = count::<NonZeroU32>)]
     pub(crate) max_fragments: Option<NonZeroU32>,
+    /// Compress messages for clients that offer permessage-deflate
+    #[arg(long)]
+    pub(crate) deflate: bool,
 }
 
 /// What there is to know about `sockeye connect`, below its options.
@@ -93,6 +96,9 @@ pub(crate) struct Connect {
     /// After the end of a piped input, close when no message has come for so long
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub(crate) wait: Duration,
+    /// Offer the server to compress messages
+    #[arg(long)]
+    pub(crate) deflate: bool,
 }
 
 /// Without arguments the command serves with these.

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use sockeye::{
-    BlockingReceiver, BlockingSender, Client, CloseCode, Error, Initiator, Message, Refusal,
+    BlockingReceiver, BlockingSender, Client, CloseCode, DeflateConfig, Error, Initiator, Message,
+    Refusal,
 };
 
 use crate::arguments::Connect;
@@ -90,7 +91,7 @@ fn client(options: &Connect) -> Client {
     for name in &options.subprotocols {
         client = client.subprotocol(name);
     }
-    client
+    if options.deflate { client.deflate(DeflateConfig::default()) } else { client }
 }
 
 /// Sends each line of standard input, and lets the receiving side know when there are no more.

@@ -357,6 +357,13 @@ impl Connection {
         &self.config
     }
 
+    /// Whether compressed messages are taken: their events may hold far more bytes than the input.
+    #[must_use]
+    #[inline]
+    pub const fn inflates(&self) -> bool {
+        self.reader.inflates()
+    }
+
     /// Whether messages can be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -35,7 +35,8 @@ impl<H> fmt::Debug for Decision<H> {
 pub struct Accept<H> {
     /// Takes the session's events.
     pub handler: H,
-    /// The subprotocol chosen and further headers of the answer.
+    /// The subprotocol chosen and further headers of the answer. Compression need not be agreed on
+    /// here: if the limits ask for it, the reactor sees to it.
     pub acceptance: Acceptance,
     /// Limits for this connection; None: those of the reactor's configuration.
     pub config: Option<Arc<sockeye_protocol::Config>>,

@@ -45,7 +45,7 @@
 //!
 //! # Out of scope
 //!
-//! HTTP beyond the upgrade and small bodies, TLS, compression. A real HTTP server can hand its upgraded connections to
+//! HTTP beyond the upgrade and small bodies, TLS. A real HTTP server can hand its upgraded connections to
 //! `sockeye-protocol`.
 #![forbid(unsafe_code)]
 
@@ -86,6 +86,8 @@ pub use sockeye_protocol::{
     CloseCode, CloseReason, Config as ConnectionConfig, Event, Initiator, Instant, Payload,
     Prepared, ProtocolError, Role, SendError, Text,
 };
+#[cfg(feature = "deflate")]
+pub use sockeye_protocol::{DeflateConfig, WindowBits};
 pub use sockeye_reactor::engine::{Address, Remote};
 pub use sockeye_reactor::{
     Cause, Config as LoopConfig, ConnectError, DrainPlan, DrainReport, Handle, Handler, Key,

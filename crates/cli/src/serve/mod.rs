@@ -20,7 +20,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
-use sockeye::{Error, Response, Server, ServerBuilder, html, plain};
+use sockeye::{DeflateConfig, Error, Response, Server, ServerBuilder, html, plain};
 
 use crate::arguments::Serve;
 use crate::interrupt::on_interrupt;
@@ -78,6 +78,7 @@ pub(crate) fn serve(options: &Serve) -> Result<ExitCode, String> {
 /// The limits that the command line moves.
 fn limits(builder: ServerBuilder, options: &Serve) -> ServerBuilder {
     let message_bytes_max = options.max_message.get();
+    let builder = if options.deflate { builder.deflate(DeflateConfig::default()) } else { builder };
     builder.message_bytes_max(message_bytes_max).connection(|connection| {
         // An echo is never refused for want of room: reading stops long before two messages wait to be sent.
         connection.outbox_bytes_max = connection.outbox_bytes_max.saturating_add(message_bytes_max);

@@ -28,6 +28,10 @@ const STEP_BYTES_MAX: usize = 16 * 1024;
 /// window, for two bytes sent.
 const FINAL_BLOCKS_MAX: u32 = 1024;
 
+/// 4096 symbols are collected for a block, a quarter of what is usual: few messages have more, and a
+/// deflater is 60 KiB smaller for it.
+const MEMORY_LEVEL: i32 = 6;
+
 /// How many deflaters a thread keeps, each for one setting.
 const SPARE_DEFLATERS_MAX: usize = 4;
 
@@ -167,6 +171,14 @@ impl Inflater {
     }
 }
 
+impl Drop for Inflater {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            give_back_inflater(stream);
+        }
+    }
+}
+
 impl fmt::Debug for Inflater {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -182,11 +194,14 @@ fn last(bytes: &[u8], len: usize) -> &[u8] {
     bytes.get(bytes.len().saturating_sub(len)..).unwrap_or_default()
 }
 
-/// Makes room for `additional` bytes: it doubles, but never exceeds what can still be appended.
+/// Makes room for `additional` bytes: it doubles, but never exceeds what can still be appended, and
+/// makes room for all of that rather than leave less than a step for another time.
 fn reserve(message: &mut Vec<u8>, additional: usize, appended_max: usize) {
     let spare = message.capacity() - message.len();
     if spare < additional {
-        message.reserve_exact(message.len().clamp(additional, appended_max.max(additional)));
+        let doubled = message.len().max(additional);
+        let is_near_the_end = appended_max.saturating_sub(doubled) < STEP_BYTES_MAX;
+        message.reserve_exact(if is_near_the_end { appended_max } else { doubled });
     }
 }
 
@@ -226,7 +241,13 @@ pub(crate) struct Setting {
 
 impl Setting {
     fn deflater(self) -> zlib_rs::Deflate {
-        zlib_rs::Deflate::new(i32::from(self.level), false, self.window.bits())
+        zlib_rs::Deflate::new_with_config(zlib_rs::DeflateConfig {
+            level: i32::from(self.level),
+            // Negative: without the header and the checksum of zlib.
+            window_bits: -i32::from(self.window.bits()),
+            mem_level: MEMORY_LEVEL,
+            ..zlib_rs::DeflateConfig::default()
+        })
     }
 
     /// Compresses a message that refers to no other and is referred to by none.

@@ -93,6 +93,12 @@ impl MessageReader {
         Ok(None)
     }
 
+    /// Whether compressed messages are taken.
+    #[inline]
+    pub(crate) const fn inflates(&self) -> bool {
+        self.frames.takes_compressed()
+    }
+
     /// Whether the stream stands between two messages.
     pub(crate) fn is_idle(&self) -> bool {
         self.frames.is_idle()

@@ -62,7 +62,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
 
 /// What one step of reading came to.
 enum Fed {
-    /// So many bytes were taken; there may be more.
+    /// So many bytes were taken, or inflated to so many; there may be more.
     Taken(usize),
     /// Nothing more can be done now: nothing is there, or the session is held back or over.
     Waits,
@@ -109,8 +109,8 @@ fn read_some<E: Engine, H: Handler>(
             link.readable = !drained;
             shared.stats.bytes_read += count as u64;
             link.note_heard(shared.now);
-            feed(shared, link, connection, handler, &mut bytes);
-            Fed::Taken(count)
+            let inflated = feed(shared, link, connection, handler, &mut bytes);
+            Fed::Taken(count.max(inflated))
         }
         Ok(Input::Nothing) => nothing(link),
         Ok(Input::End) => end(link, connection),
@@ -147,22 +147,24 @@ fn failed(link: &mut Link, connection: &mut Connection, error: &io::Error) -> Fe
 /// session back; what is left then is spilled.
 ///
 /// This is the path of every message: one guard for the whole input, and nothing else between the
-/// receive buffer and the handler.
+/// receive buffer and the handler. Returns how many bytes were inflated.
 pub(super) fn feed<H: Handler>(
     shared: &mut Shared,
     link: &mut Link,
     connection: &mut Connection,
     handler: &mut H,
     input: &mut &mut [u8],
-) {
+) -> usize {
     shared.lend(link, input.len());
-    let fed = guard(|| feed_events(shared, link, connection, handler, input));
+    let mut inflated = 0;
+    let fed = guard(|| feed_events(shared, link, connection, handler, input, &mut inflated));
     note(link, fed);
     if !input.is_empty() && connection.closed().is_none() && !link.panicked {
         let mut bytes = shared.pool.take(input.len());
         bytes.extend_from_slice(input);
         link.rare_mut().spill = Spill { bytes, start: 0 };
     }
+    inflated
 }
 
 fn feed_events<H: Handler>(
@@ -171,14 +173,24 @@ fn feed_events<H: Handler>(
     connection: &mut Connection,
     handler: &mut H,
     input: &mut &mut [u8],
+    inflated: &mut usize,
 ) -> Result<(), ProtocolError> {
-    while !link.holds_back() {
+    // A few bytes can inflate to a thousand times as many, and the others wait for that as well.
+    while !link.holds_back() && *inflated < shared.config.turn_bytes_max {
         let mut output =
             Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now: shared.now };
         let Some(event) = connection.receive(input, &mut output)? else { break };
         link.note_level();
+        let message_bytes = match &event {
+            Event::Text(text) => text.len(),
+            Event::Binary(payload) => payload.len(),
+            _ => 0,
+        };
         if let Event::Text(_) | Event::Binary(_) = event {
             shared.stats.messages_received += 1;
+        }
+        if connection.inflates() {
+            *inflated += message_bytes;
         }
         handler.event(&mut Peer::new(link, connection, shared), event);
     }
@@ -195,7 +207,8 @@ fn feed_spill<H: Handler>(
     let mut input = spill.bytes.get_mut(spill.start..).unwrap_or_default();
     let before = input.len();
     shared.lend(link, before);
-    let fed = guard(|| feed_events(shared, link, connection, handler, &mut input));
+    let mut inflated = 0;
+    let fed = guard(|| feed_events(shared, link, connection, handler, &mut input, &mut inflated));
     let left = input.len();
     note(link, fed);
     if left == 0 || connection.closed().is_some() || link.panicked {
@@ -204,7 +217,7 @@ fn feed_spill<H: Handler>(
         spill.start += before - left;
         link.rare_mut().spill = spill;
     }
-    Fed::Taken(before - left)
+    Fed::Taken(inflated.max(before - left))
 }
 
 /// `count` bytes were read straight into the message in progress.

@@ -76,7 +76,8 @@ impl<S: Service> Desk<'_, S> {
     /// Carries a decision out: the outbox holds its answer afterwards.
     fn carry_out(&mut self, head: &Head<'_>, decision: Decision<S::Handler>) -> Step<S::Handler> {
         let mode = BodyMode::for_method(head.request().method());
-        let accept = match decision {
+        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
+        let mut accept = match decision {
             Decision::Accept(accept) => accept,
             Decision::Respond(response) => return self.respond(&response, mode),
             Decision::Defer(_) => return self.respond(&unavailable(), mode),
@@ -85,6 +86,12 @@ impl<S: Service> Desk<'_, S> {
             Err(error) => Some(Response::from(error)),
             Ok(_) if self.closed => Some(unavailable()),
             Ok(upgrade) => {
+                #[cfg(feature = "deflate")]
+                if accept.acceptance.deflate.is_none() {
+                    let limits = accept.config.as_ref().unwrap_or(&self.link.limits);
+                    accept.acceptance.deflate =
+                        limits.deflate.and_then(|config| upgrade.deflate(&config));
+                }
                 self.shared.lend(self.link, HEAD_BYTES);
                 upgrade.accept(&accept.acceptance, &mut self.link.outbox).err().map(Response::from)
             }
@@ -254,11 +261,16 @@ fn enter<H: Handler>(
             None
         }
         Step::Accepted(accept, head_len) => {
-            let Accept { handler, config, .. } = *accept;
+            let Accept { handler, config, acceptance: _acceptance } = *accept;
             if let Some(own) = config {
                 link.limits = own;
             }
-            let connection = Connection::new(Role::Server, link.limits.clone(), shared.now);
+            #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
+            let mut connection = Connection::new(Role::Server, link.limits.clone(), shared.now);
+            #[cfg(feature = "deflate")]
+            if let Some(agreed) = &_acceptance.deflate {
+                connection.set_deflate(agreed);
+            }
             let input = input.get_mut(head_len..).unwrap_or_default();
             open(shared, link, phase, Open { connection, handler }, input);
             None

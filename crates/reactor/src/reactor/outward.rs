@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sockeye_protocol::handshake::{ClientHandshake, Refusal, Reply};
+use sockeye_protocol::handshake::{ClientHandshake, Refusal, Reply, Switched};
 use sockeye_protocol::{Connection, Role};
 
 use super::Reactor;
@@ -22,7 +22,7 @@ enum Heard {
     /// More must come.
     More,
     /// The handshake is over: the bytes from this one on belong to the connection.
-    Switched(usize, Option<Box<str>>),
+    Switched(Switched),
     Failed(ConnectError),
 }
 
@@ -32,7 +32,8 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         &mut self,
         outward: Outward<S::Handler>,
     ) -> Result<Key, (io::Error, S::Handler)> {
-        let Outward { address, request, handler, config, within } = outward;
+        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
+        let Outward { address, mut request, handler, config, within } = outward;
         let carrier = match self.engine.connect(&address) {
             Ok(carrier) => carrier,
             Err(error) => return Err((error, handler)),
@@ -40,6 +41,10 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         // The clock of this turn may be old: connections are asked for between turns as well.
         let deadline = self.engine.now() + within.unwrap_or(self.shared.config.handshake_within);
         let limits = limits(config, &self.shared.config);
+        #[cfg(feature = "deflate")]
+        if let Some(config) = limits.deflate {
+            request = request.deflate(config);
+        }
         let dialing = Box::new(Dialing { handler, request, stage: Stage::Transport, deadline });
         let key = self.sessions.insert_with(|key| Session {
             link: Link::new(key, carrier, remote_of(&address), limits),
@@ -132,9 +137,9 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             match heard {
                 Heard::More => {}
                 Heard::Failed(error) => return self.fail_to_connect(key, error),
-                Heard::Switched(head_len, subprotocol) => {
-                    let input = received.get_mut(head_len..).unwrap_or_default();
-                    switch(shared, link, phase, subprotocol, input);
+                Heard::Switched(switched) => {
+                    let input = received.get_mut(switched.head_len..).unwrap_or_default();
+                    switch(shared, link, phase, switched, input);
                     shared.list_flush(link);
                     let remote = link.remote;
                     return self.observe(Notice::Opened { key, remote: &remote });
@@ -173,9 +178,7 @@ fn hear(stage: &mut Stage, bytes: &[u8]) -> (Heard, Vec<u8>) {
             match handshake.receive(received) {
                 Ok(None) => (Heard::More, Vec::new()),
                 Ok(Some(Reply::Switched(switched))) => {
-                    let subprotocol = switched.subprotocol.map(String::into_boxed_str);
-                    let head_len = switched.head_len;
-                    (Heard::Switched(head_len, subprotocol), std::mem::take(received))
+                    (Heard::Switched(switched), std::mem::take(received))
                 }
                 Ok(Some(Reply::Refused(refusal))) => {
                     let (refused, rest) = read_refusal(&refusal, received);
@@ -226,14 +229,19 @@ fn switch<H: Handler>(
     shared: &mut Shared,
     link: &mut Link,
     phase: &mut Phase<H>,
-    subprotocol: Option<Box<str>>,
+    switched: Switched,
     input: &mut [u8],
 ) {
-    if subprotocol.is_some() {
-        link.rare_mut().subprotocol = subprotocol;
+    if let Some(subprotocol) = switched.subprotocol {
+        link.rare_mut().subprotocol = Some(subprotocol.into_boxed_str());
     }
     if let Phase::Connecting(dialing) = std::mem::replace(phase, Phase::Over) {
-        let connection = Connection::new(Role::Client, link.limits.clone(), shared.now);
+        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
+        let mut connection = Connection::new(Role::Client, link.limits.clone(), shared.now);
+        #[cfg(feature = "deflate")]
+        if let Some(agreed) = &switched.deflate {
+            connection.set_deflate(agreed);
+        }
         open(shared, link, phase, Open { connection, handler: dialing.handler }, input);
     }
 }

@@ -4,6 +4,8 @@
 mod accepting;
 mod broadcast;
 mod cluster;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod draining;
 mod engine;
 mod frames;

@@ -100,6 +100,13 @@ impl Client {
         self
     }
 
+    /// Offers compression (RFC 7692); the server decides.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, config: sockeye_protocol::DeflateConfig) -> Self {
+        self.config.deflate = Some(config);
+        self
+    }
+
     /// Changes the limits of the connection: see [`ConnectionConfig`](crate::ConnectionConfig).
     pub fn connection(mut self, change: impl FnOnce(&mut sockeye_protocol::Config)) -> Self {
         change(&mut self.config);

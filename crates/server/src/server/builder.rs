@@ -195,6 +195,22 @@ impl ServerBuilder {
         self
     }
 
+    /// Agrees on compression with clients that offer it (RFC 7692); without this, no client's offer is accepted. It saves
+    /// bandwidth and costs time and, if contexts are kept, memory: see [`DeflateConfig`](crate::DeflateConfig).
+    /// [`Sender::send_uncompressed`](crate::Sender::send_uncompressed) is for secrets.
+    ///
+    /// ```
+    /// use sockeye::{DeflateConfig, Server};
+    ///
+    /// let builder = Server::builder().deflate(DeflateConfig::default());
+    /// # drop(builder);
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, config: sockeye_protocol::DeflateConfig) -> Self {
+        self.connection.deflate = Some(config);
+        self
+    }
+
     /// Changes the further limits of connections: see [`ConnectionConfig`](crate::ConnectionConfig).
     pub fn connection(mut self, change: impl FnOnce(&mut sockeye_protocol::Config)) -> Self {
         change(&mut self.connection);

@@ -128,6 +128,14 @@ impl BlockingSender {
         block_on(self.0.send(message))
     }
 
+    /// Sends a message as it is, even where compression was agreed on.
+    ///
+    /// # Errors
+    /// As [`Sender::send_uncompressed`].
+    pub fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        block_on(self.0.send_uncompressed(message))
+    }
+
     /// Closes with a code and a reason, and waits for the peer's answer, at most 5 s.
     ///
     /// # Errors

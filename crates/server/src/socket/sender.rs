@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sockeye_protocol::{CloseCode, SendError};
+use sockeye_protocol::{CloseCode, Prepared, SendError};
 use sockeye_reactor::Policy;
 use sockeye_reactor::engine::Remote;
 
@@ -74,6 +74,30 @@ impl Sender {
             }
             message = refused;
             let bytes = message.len();
+            let ready = poll_fn(|context| shared.outward.poll_room(bytes, context)).await;
+            ready.map_err(|error| shared.send_error(error))?;
+        }
+        Ok(())
+    }
+
+    /// Sends a message as it is, even where compression was agreed on: for secrets, since the length of what is compressed
+    /// beside an attacker's text tells about it (RFC 7692 section 8).
+    ///
+    /// # Errors
+    /// As for [`send_text`](Self::send_text).
+    pub async fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let message = message.into();
+        let prepared = match &message {
+            Message::Text(text) => Prepared::text(text),
+            Message::Binary(bytes) => Prepared::binary(bytes),
+        };
+        let prepared = prepared.uncompressed();
+        let shared = self.shared();
+        while let Err(error) = shared.send_prepared(prepared.clone()) {
+            if error != SendError::Full {
+                return Err(shared.send_error(error));
+            }
+            let bytes = prepared.frame_len();
             let ready = poll_fn(|context| shared.outward.poll_room(bytes, context)).await;
             ready.map_err(|error| shared.send_error(error))?;
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use sockeye_protocol::{CloseCode, CloseReason, Instant, Role, SendError};
+use sockeye_protocol::{CloseCode, CloseReason, Instant, Prepared, Role, SendError};
 use sockeye_reactor::engine::Remote;
 
 use super::home::Home;
@@ -221,6 +221,14 @@ impl Shared {
     /// Sends without waiting.
     pub(super) fn send_now(&self, message: Message) -> Result<(), Error> {
         self.offer(message).map_err(|(error, _message)| self.send_error(error))
+    }
+
+    /// Sends a message that is the same for whoever it goes to.
+    pub(super) fn send_prepared(&self, prepared: Prepared) -> Result<(), SendError> {
+        self.check_open()?;
+        self.outward.send_prepared(prepared)?;
+        self.note_sent();
+        Ok(())
     }
 
     /// The end is known here before the loop's queue is closed.

@@ -3,6 +3,8 @@
 mod backpressure;
 mod client;
 mod closing;
+#[cfg(feature = "deflate")]
+mod deflating;
 mod draining;
 mod examples;
 mod executing;
