@@ -105,10 +105,11 @@ pub(super) struct Expected<'c> {
 }
 
 /// What was agreed on about extensions.
-#[cfg(feature = "deflate")]
-type Extensions = Option<Deflate>;
-#[cfg(not(feature = "deflate"))]
-type Extensions = ();
+#[derive(Default)]
+struct Extensions {
+    #[cfg(feature = "deflate")]
+    deflate: Option<Deflate>,
+}
 
 /// Reads one complete head of a response; `None` if it is an interim one that is followed by
 /// another.
@@ -125,7 +126,7 @@ pub(super) fn read<'b>(
             head_len: raw.end,
             subprotocol,
             #[cfg(feature = "deflate")]
-            deflate: _extensions,
+            deflate: _extensions.deflate,
         })));
     }
     if status < 200 {
@@ -236,8 +237,12 @@ fn check_extensions(value: &[u8], expected: Expected<'_>) -> Result<Extensions, 
     if extension.name() != deflate::NAME {
         return Err(HandshakeError::ExtensionNotOffered);
     }
-    let agreed = config.check(extension.parameter_chars());
-    agreed.map(Some).ok_or(HandshakeError::ExtensionParameters)
+    let deflate = config.check(extension.parameter_chars());
+    if deflate.is_none() {
+        Err(HandshakeError::ExtensionParameters)
+    } else {
+        Ok(Extensions { deflate })
+    }
 }
 
 /// Nothing was offered.

@@ -290,7 +290,8 @@ impl Partial {
             Self::Text(text) => {
                 let mut appended = Ok(());
                 let checked = text.append(|buffer| appended = append(buffer));
-                appended.and(checked.map_err(|_| Violation::TextNotUtf8))
+                appended?;
+                checked.map_err(|_| Violation::TextNotUtf8)
             }
             Self::Binary(buffer) => append(buffer),
         }

@@ -12,8 +12,10 @@ const FINAL: &[u8] = &[0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00, 0x00];
 const TWO_BLOCKS: &[u8] =
     &[0xF2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xCA, 0xC9, 0xC9, 0x07, 0x00];
 
-/// The payload of each row's frames inflates to the row's text.
-const INFLATES: &[(&str, &[&[u8]], &[&str])] = &[
+/// What it shows, the payloads of compressed messages, and what they inflate to.
+type Row<'r> = (&'r str, &'r [&'r [u8]], &'r [&'r str]);
+
+const INFLATES: &[Row<'_>] = &[
     ("PMC-07, PMC-09 hello", &[HELLO], &["Hello"]),
     ("PMC-10, PMC-17 context takeover", &[HELLO, HELLO_AGAIN], &["Hello", "Hello"]),
     ("PMC-11 stored block", &[STORED], &["Hello"]),

@@ -63,11 +63,9 @@ fn hss_22_hss_25_their_client_takes_our_answers() {
         assert_eq!(upgrade.request().host(), "server.example.com:9001");
         assert_eq!(upgrade.subprotocols().count(), subprotocol.map_or(0, |_| 2));
 
-        let acceptance = Acceptance {
-            subprotocol: subprotocol.map(Into::into),
-            headers: vec![header("Server", "sockeye")],
-            ..Acceptance::default()
-        };
+        let mut acceptance =
+            Acceptance { subprotocol: subprotocol.map(Into::into), ..Acceptance::default() };
+        acceptance.headers.push(header("Server", "sockeye"));
         let mut outbox = Outbox::new();
         upgrade.accept(&acceptance, &mut outbox).unwrap();
         wire.incoming.borrow_mut().extend_from_slice(drain(&outbox).as_bytes());

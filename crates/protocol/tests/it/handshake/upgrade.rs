@@ -241,11 +241,9 @@ fn hss_22_hss_23_hss_24_hss_25_http_19_the_101() {
          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
     );
     let request = upgrade_with("Sec-WebSocket-Protocol", &[b"chat, superchat"]);
-    let acceptance = Acceptance {
-        subprotocol: Some("superchat".into()),
-        headers: vec![header("Set-Cookie", "a=b"), header("Server", "sockeye")],
-        ..Acceptance::default()
-    };
+    let mut acceptance =
+        Acceptance { subprotocol: Some("superchat".into()), ..Acceptance::default() };
+    acceptance.headers = vec![header("Set-Cookie", "a=b"), header("Server", "sockeye")];
     assert_eq!(
         accepted(&request, &acceptance).unwrap(),
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
