@@ -26,10 +26,20 @@ pub(crate) fn echo(peer: &mut Peer<'_>, event: Event<'_>) {
     }
 }
 
-/// Makes room for the largest cases; everything else stays at its default.
+/// Makes room for the largest cases and asks for compression; everything else stays at its default.
 pub(crate) fn make_room(config: &mut ConnectionConfig) {
     config.message_bytes_max = MESSAGE_BYTES_MAX;
     config.outbox_bytes_max = 2 * MESSAGE_BYTES_MAX;
     config.fragments_max = Some(FRAGMENTS_MAX);
     config.message_within = Some(MESSAGE_WITHIN);
+    #[cfg(feature = "deflate")]
+    {
+        // The suite's cases vary windows and contexts, so both contexts are kept and nothing is too
+        // short to be compressed.
+        let mut deflate = sockeye_protocol::DeflateConfig::default();
+        deflate.keeps_own_context = true;
+        deflate.keeps_peer_context = true;
+        deflate.payload_bytes_min = 0;
+        config.deflate = Some(deflate);
+    }
 }
