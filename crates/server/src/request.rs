@@ -33,8 +33,9 @@ impl<'r> Request<'r> {
     ///
     /// # Panics
     /// If the route has no parameter of that name, which is a mistake in the program; the request is answered with 500.
+    #[track_caller]
     pub fn param(&self, name: &str) -> &str {
-        self.params.find(name).expect("the route's path has a parameter of that name")
+        self.params.expect(name)
     }
 
     /// The method, as it was sent.

@@ -166,7 +166,20 @@ struct Named {
 }
 
 impl Params {
-    pub(crate) fn find(&self, name: &str) -> Option<&str> {
+    /// The parameter of this name, which a mistake in the program is the only reason not to have.
+    #[track_caller]
+    pub(crate) fn expect(&self, name: &str) -> &str {
+        match self.find(name) {
+            Some(value) => value,
+            None => panic!("the route's path has no parameter {name:?}, only {:?}", self.names()),
+        }
+    }
+
+    fn names(&self) -> &[Box<str>] {
+        self.0.as_ref().map_or(&[], |named| &named.names)
+    }
+
+    fn find(&self, name: &str) -> Option<&str> {
         let named = self.0.as_ref()?;
         let position = named.names.iter().position(|other| **other == *name)?;
         named.values.get(position).map(AsRef::as_ref)

@@ -140,7 +140,7 @@ fn a_refused_upgrade_shows_status_and_body() {
     assert_eq!(said.code, Some(1));
     // A URL without a path is one for the page.
     let said = run(&[&server.url("")], "");
-    assert!(said.stderr.contains("status 400 Bad Request\n  the URL names no path"));
+    assert!(said.stderr.contains("status 400 Bad Request\n  this path has no WebSocket\n"));
     assert_eq!(said.code, Some(1));
     let said = run(&["--header", "Origin: https://elsewhere.example", &server.url("/echo")], "");
     assert!(said.stderr.contains("403"), "{}", said.stderr);

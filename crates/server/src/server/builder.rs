@@ -108,7 +108,10 @@ impl ServerBuilder {
         self
     }
 
-    /// Told of every error that a route returned, on the thread that ran it. It must not block.
+    /// Told of every error that an async or a blocking route returned, and of its panic as an error with the panic's
+    /// message, on the thread that ran it. It must not block.
+    ///
+    /// Not told of a goodbye: an [`Error::Closed`] that the route passed on when both sides had agreed to close.
     pub fn on_error<F>(mut self, report: F) -> Self
     where
         F: Fn(&Error) + Send + Sync + 'static,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sockeye_reactor::{ConnectError, Handler};
+use sockeye_reactor::{Cause, ConnectError, Handler};
 
 use crate::error::Error;
 use crate::executor::Pool;
@@ -78,11 +78,20 @@ impl App {
         self.subprotocols.iter().map(AsRef::as_ref).find(|own| *own == offered)
     }
 
+    /// A goodbye that a route passed on is nothing to be told of.
     pub(crate) fn report(&self, error: &Error) {
-        if let Some(report) = &self.report {
+        if let Some(report) = &self.report
+            && !is_goodbye(error)
+        {
             report(error);
         }
     }
+}
+
+/// Whether both sides agreed to close, and nothing but that ended the connection.
+fn is_goodbye(error: &Error) -> bool {
+    let Error::Closed { clean: true, cause, .. } = error else { return false };
+    cause.as_deref().is_none_or(|cause| *cause == Cause::Drained)
 }
 
 impl fmt::Debug for App {

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use sockeye_protocol::CloseCode;
 
 use super::app::{Launch, SocketRoute};
-use super::{RETRY_AFTER_SECONDS, with_header};
+use super::{RETRY_AFTER_SECONDS, refusal, with_header};
 use crate::error::Error;
 use crate::executor::Local;
-use crate::request::Response;
 use crate::socket::{BlockingSocket, Running, Socket, run_async, run_blocking};
 
 /// A task on the loop that accepted the connection.
@@ -36,7 +35,8 @@ where
 {
     let route = Arc::new(route);
     SocketRoute::Socket(Box::new(move |app| {
-        let busy = || with_header(Response::new(503), "Retry-After", RETRY_AFTER_SECONDS);
+        let busy =
+            || with_header(refusal(503, "no thread is free\n"), "Retry-After", RETRY_AFTER_SECONDS);
         let permit = app.threads.reserve().ok_or_else(busy)?;
         let (route, app) = (Arc::clone(&route), Arc::clone(app));
         let launch: Launch = Box::new(move |opened| {

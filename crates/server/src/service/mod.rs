@@ -70,18 +70,22 @@ impl LoopService {
     /// The order of the answers is the one that the design names: 404, 405, 426, 400, 403, the guard's own, 503.
     fn decide(&self, head: &Head<'_>, remote: &Remote) -> Result<Accept<Session>, Response> {
         let request = head.request();
-        let found = self.app.routes.find(request.path()).map_err(|_| Response::new(400))?;
-        let Some((endpoints, params)) = found else { return Err(Response::new(404)) };
+        let found = self
+            .app
+            .routes
+            .find(request.path())
+            .map_err(|_| refusal(400, "the path is not valid\n"))?;
+        let Some((endpoints, params)) = found else { return Err(refusal(404, "no such path\n")) };
         if let Some(response) = self.page(endpoints, head, &params, remote)? {
             return Err(response);
         }
         let upgrade = head.upgrade().map_err(Response::from)?;
         let Some(route) = &endpoints.socket else {
             // An upgrade of a page: the path is known, and no way to upgrade it is.
-            return Err(Response::new(400));
+            return Err(refusal(400, "this path has no WebSocket\n"));
         };
         if !self.app.origins.permits(request.origin(), request.host()) {
-            return Err(Response::new(403));
+            return Err(refusal(403, "pages of this origin are not let in\n"));
         }
         let subprotocol = upgrade.subprotocols().find_map(|offered| self.app.subprotocol(offered));
         let view = Request::new(request, &params, &self.app.groups, remote, subprotocol);
@@ -213,7 +217,12 @@ impl Handler for Session {
 }
 
 fn not_allowed(methods: &'static str) -> Response {
-    with_header(Response::new(405), "Allow", methods)
+    with_header(refusal(405, "this path does not take the method\n"), "Allow", methods)
+}
+
+/// Says what is wrong in constant words, so that nothing of the request comes back.
+fn refusal(status: u16, text: &'static str) -> Response {
+    Response::new(status).body(text, "text/plain")
 }
 
 fn with_header(response: Response, name: &'static str, value: &'static str) -> Response {

@@ -1,5 +1,6 @@
 //! Running the function of a route with its socket, and what becomes of the connection when it returns.
 
+use std::any::Any;
 use std::future::Future;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,14 +55,17 @@ where
 {
     let shared = &running.0;
     // The function that makes the future is the program's as well.
-    let Some(future) = observed(shared, || route(socket)) else { return };
+    let future = match observed(shared, || route(socket)) {
+        Ok(future) => future,
+        Err(panic) => return report(&panic),
+    };
     let mut future = pin!(future);
     let outcome =
         poll_fn(|context| match observed(shared, || poll_once(shared, future.as_mut(), context)) {
-            Some(polled) => polled.map(Some),
-            None => Poll::Ready(None),
+            Ok(polled) => polled,
+            Err(panic) => Poll::Ready(Err(panic)),
         });
-    if let Some(Err(error)) = outcome.await {
+    if let Err(error) = outcome.await {
         report(&error);
     }
 }
@@ -82,8 +86,8 @@ where
     polled
 }
 
-/// Runs code of the program's about this socket. `None`: it panicked, and that is the verdict.
-fn observed<T>(shared: &Shared, run: impl FnOnce() -> T) -> Option<T> {
+/// Runs code of the program's about this socket. A panic is its verdict.
+fn observed<T>(shared: &Shared, run: impl FnOnce() -> T) -> Result<T, Error> {
     let (outcome, dropped) = while_polling(shared.id(), || catch_unwind(AssertUnwindSafe(run)));
     if outcome.is_err() {
         shared.set_verdict(Verdict::Failed);
@@ -92,7 +96,14 @@ fn observed<T>(shared: &Shared, run: impl FnOnce() -> T) -> Option<T> {
     if dropped {
         shared.close_by_verdict();
     }
-    outcome.ok()
+    outcome.map_err(described)
+}
+
+/// A panic as an error, in its own words where it has some.
+fn described(payload: Box<dyn Any + Send>) -> Error {
+    let words = payload.downcast_ref::<String>().map(String::as_str);
+    let words = words.or_else(|| payload.downcast_ref::<&str>().copied());
+    Error::message(format!("the route panicked: {}", words.unwrap_or("without a message")))
 }
 
 /// Runs a blocking route on the thread that it was given. A half is held until the function has returned, since its
@@ -110,9 +121,10 @@ pub(crate) fn run_blocking(
             half.0.set_verdict(Verdict::Failed);
             report(&error);
         }
-        Err(_) => {
+        Err(payload) => {
             half.0.set_verdict(Verdict::Failed);
             half.0.home.note_panic();
+            report(&described(payload));
         }
     }
 }

@@ -170,8 +170,9 @@ impl Sender {
     /// # Panics
     /// If the route has no parameter of that name, which is a mistake in the program. In a route it ends this connection
     /// with 1011 and nothing else.
+    #[track_caller]
     pub fn param(&self, name: &str) -> &str {
-        self.shared().params.find(name).expect("the route's path has a parameter of that name")
+        self.shared().params.expect(name)
     }
 
     /// The group of this name; one group for the whole server.

@@ -63,7 +63,7 @@ fn a_refusal_tells_status_and_body() {
         .bind("127.0.0.1:0")
         .expect("a port is free");
     let address = server.local_addr().expect("TCP");
-    for (path, status, body) in [("", 401, "who are you?"), ("none", 404, "")] {
+    for (path, status, body) in [("", 401, "who are you?"), ("none", 404, "no such path\n")] {
         match connect_blocking(&format!("ws://{address}/{path}")) {
             Err(Error::Refused(refusal)) => {
                 assert_eq!((refusal.status, &*refusal.body), (status, body.as_bytes()));

@@ -64,6 +64,32 @@ fn the_errors_of_routes_are_reported() {
 }
 
 #[test]
+fn panics_are_reported_with_their_words_and_goodbyes_are_not() {
+    let log = crate::support::Log::default();
+    let own = log.clone();
+    let builder = Server::builder()
+        .route("/panic", async |_socket: Socket| panic!("the {} burnt", "bread"))
+        .route("/recv", async |mut socket: Socket| socket.recv().await.map(drop))
+        .on_error(move |error| own.note(error.to_string()));
+    let mut server = TestServer::new(builder).expect("valid routes");
+    server.connect("/panic");
+    server.settle();
+    assert_eq!(log.take(), ["the route panicked: the bread burnt"]);
+    let mut client = server.connect("/recv");
+    client.send_close(Some(CloseCode::NORMAL), "bye");
+    server.settle();
+    assert!(log.take().is_empty(), "a goodbye");
+    let client = server.connect("/recv");
+    client.wire().write(&[0x81, 1, b'a']);
+    server.settle();
+    assert_eq!(log.take().len(), 1, "a violation is none");
+    let client = server.connect("/recv");
+    client.into_wire().reset();
+    server.settle();
+    assert_eq!(log.take().len(), 1, "nor is a transport that breaks");
+}
+
+#[test]
 fn the_connection_lives_as_long_as_its_last_half() {
     let held = Arc::new(Mutex::new(Vec::new()));
     let own = Arc::clone(&held);

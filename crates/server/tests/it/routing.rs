@@ -123,6 +123,39 @@ fn hss_16_29_30_an_allow_list_is_exact_and_a_guard_answers_what_it_likes() {
 }
 
 #[test]
+fn a_refusal_says_what_is_wrong_in_constant_words() {
+    let mut server = TestServer::new(builder()).expect("valid routes");
+    let foreign = format!("{UPGRADE}Origin: https://evil.example\r\n");
+    let cases = [
+        ("GET /none", "", "no such path"),
+        ("GET /%zz", "", "the path is not valid"),
+        ("GET /page", UPGRADE, "this path has no WebSocket"),
+        ("GET /socket", &foreign, "pages of this origin are not let in"),
+        ("POST /socket", "", "this path does not take the method"),
+    ];
+    for (line, headers, text) in cases {
+        let answer = server.respond(&request(line, headers));
+        assert!(answer.ends_with(&format!("\r\n\r\n{text}\n")), "{line}: {answer}");
+        assert!(answer.contains("Content-Type: text/plain\r\n"), "{line}: {answer}");
+    }
+    let answer = server.respond(&request("HEAD /socket", ""));
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn a_parameter_that_the_path_does_not_have_is_named() {
+    let log = crate::support::Log::default();
+    let own = log.clone();
+    let builder = Server::builder()
+        .route("/{a}/{b}", async |socket: Socket| socket.send_text(socket.param("zzz")).await)
+        .on_error(move |error| own.note(error.to_string()));
+    TestServer::new(builder).expect("a valid route").connect("/1/2");
+    let expected =
+        r#"the route panicked: the route's path has no parameter "zzz", only ["a", "b"]"#;
+    assert_eq!(log.take(), [expected]);
+}
+
+#[test]
 fn any_origin_may_be_let_in_under_a_name_that_warns() {
     let mut server = TestServer::new(builder().dangerous_allow_any_origin()).expect("valid routes");
     let answer = server
