@@ -31,6 +31,8 @@ pub struct Refused {
     pub status: u16,
     /// The reason phrase, empty if the peer sent none.
     pub reason: Box<str>,
+    /// The header lines in their order: names as they were sent, values that need not be UTF-8.
+    pub headers: Vec<(Box<str>, Box<[u8]>)>,
     /// The first bytes of the body: at most [`REFUSED_BODY_BYTES_MAX`].
     pub body: Vec<u8>,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use sockeye_protocol::{CloseCode, Initiator};
-use sockeye_reactor::Cause;
+use sockeye_reactor::{Cause, Refused};
 
 /// Every method of a socket fails with this, and a route returns it.
 ///
@@ -55,13 +55,25 @@ pub struct Refusal {
     pub status: u16,
     /// The phrase behind the status in the response, such as `Not Found`; servers may leave it empty.
     pub reason: Box<str>,
-    /// The beginning of the body, as far as it had arrived; at most 64 KiB.
+    /// The header lines in their order: names as they were sent, values that need not be UTF-8.
+    pub headers: Vec<(Box<str>, Box<[u8]>)>,
+    /// The beginning of the body, as far as it had arrived; at most 16 KiB.
     pub body: Vec<u8>,
 }
 
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let Refused { status, reason, headers, body, .. } = refused;
+        Self { status, reason, headers, body }
+    }
+}
+
 impl Refusal {
-    pub(crate) fn new(status: u16, reason: Box<str>, body: Vec<u8>) -> Self {
-        Self { status, reason, body }
+    /// The first header of this name, which is compared without regard to case: `Location`, `Retry-After`,
+    /// `WWW-Authenticate`.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        let is_named = |(own, _): &&(Box<str>, _)| own.eq_ignore_ascii_case(name);
+        self.headers.iter().find(is_named).map(|(_, value)| &**value)
     }
 }
 

@@ -199,8 +199,12 @@ fn read_refusal(refusal: &Refusal<'_>, received: &[u8]) -> (Refused, usize) {
     });
     let body = received.get(refusal.head_len()..).unwrap_or_default();
     let body = body.get(..wanted).unwrap_or(body);
-    let refused =
-        Refused { status: refusal.status(), reason: refusal.reason().into(), body: body.to_vec() };
+    let refused = Refused {
+        status: refusal.status(),
+        reason: refusal.reason().into(),
+        headers: refusal.headers().map(|(name, value)| (name.into(), value.into())).collect(),
+        body: body.to_vec(),
+    };
     (refused, wanted - body.len())
 }
 

@@ -195,9 +195,7 @@ fn convert(error: ConnectError) -> Error {
     match error {
         ConnectError::Transport(kind) => Error::Io(kind.into()),
         ConnectError::TimedOut => Error::Timeout,
-        ConnectError::Refused(refused) => {
-            Error::Refused(Box::new(Refusal::new(refused.status, refused.reason, refused.body)))
-        }
+        ConnectError::Refused(refused) => Error::Refused(Box::new(Refusal::from(*refused))),
         error => Error::Other(Box::new(error)),
     }
 }

@@ -5,7 +5,9 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sockeye::{Client, CloseCode, Error, Initiator, Message, Response, Server, connect_blocking};
+use sockeye::{
+    Client, CloseCode, Error, Header, Initiator, Message, Response, Server, connect_blocking,
+};
 use tungstenite::Message as Theirs;
 
 /// A server that handles one transport by hand.
@@ -59,7 +61,10 @@ fn a_tungstenite_server_talks_to_our_client() {
 fn a_refusal_tells_status_and_body() {
     let server = Server::builder()
         .route("/", async |_socket| Ok(()))
-        .guard(|_| Err(Response::new(401).body("who are you?", "text/plain")))
+        .guard(|_| {
+            let challenge = Header::new("WWW-Authenticate", "Bearer").expect("valid");
+            Err(Response::new(401).header(challenge).body("who are you?", "text/plain"))
+        })
         .bind("127.0.0.1:0")
         .expect("a port is free");
     let address = server.local_addr().expect("TCP");
@@ -67,6 +72,9 @@ fn a_refusal_tells_status_and_body() {
         match connect_blocking(&format!("ws://{address}/{path}")) {
             Err(Error::Refused(refusal)) => {
                 assert_eq!((refusal.status, &*refusal.body), (status, body.as_bytes()));
+                assert_eq!(refusal.header("content-TYPE"), Some(&b"text/plain"[..]));
+                let challenge = (status == 401).then_some(&b"Bearer"[..]);
+                assert_eq!(refusal.header("WWW-Authenticate"), challenge);
             }
             other => panic!("expected a refusal, found {other:?}"),
         }
