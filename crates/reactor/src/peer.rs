@@ -56,8 +56,8 @@ impl<'p> Peer<'p> {
         &self.link.remote
     }
 
-    /// The subprotocol that the peer chose for an outward connection. None for an accepted one,
-    /// whose handler has chosen it itself.
+    /// The subprotocol that the server chose, for an outward connection. None for an accepted one:
+    /// there this side chose, with the decision that accepted it.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.link.rare.as_ref()?.subprotocol.as_deref()

@@ -130,6 +130,10 @@ impl Server {
 
     /// Closes every socket of the async and blocking routes, and goes on serving.
     ///
+    /// Event routes have no sockets, so their connections stay open: a handler that is to be closed from elsewhere
+    /// gives its [`Peer::sender`](crate::Peer::sender) to whoever does, who calls
+    /// [`PeerSender::close`](crate::PeerSender::close). [`shutdown`](Self::shutdown) closes connections of every kind.
+    ///
     /// # Errors
     /// [`Error::NotSendable`](crate::Error::NotSendable) for a code or reason that a Close frame cannot carry.
     pub fn close_all(&self, code: CloseCode, reason: &str) -> Result<(), crate::Error> {
