@@ -24,6 +24,18 @@ impl Drop for Ended {
     }
 }
 
+/// Starts the echo server on a free port; returns it with its URL.
+fn echo_server() -> (Ended, String) {
+    let mut command = example("blocking_echo");
+    let child = command.arg("127.0.0.1:0").stdout(Stdio::piped()).spawn();
+    let mut server = Ended(child.expect("the example runs"));
+    let mut line = String::new();
+    let stdout = server.0.stdout.take().expect("standard output");
+    BufReader::new(stdout).read_line(&mut line).expect("a line");
+    let url = line.trim().trim_start_matches("listening on ").to_owned();
+    (server, url)
+}
+
 #[test]
 fn in_memory_shows_a_whole_conversation() {
     let output = example("in_memory").output().expect("the example runs");
@@ -37,13 +49,7 @@ fn in_memory_shows_a_whole_conversation() {
 
 #[test]
 fn blocking_echo_echoes_and_refuses() {
-    let mut command = example("blocking_echo");
-    let child = command.arg("127.0.0.1:0").stdout(Stdio::piped()).spawn();
-    let mut server = Ended(child.expect("the example runs"));
-    let mut line = String::new();
-    let stdout = server.0.stdout.take().expect("standard output");
-    BufReader::new(stdout).read_line(&mut line).expect("a line");
-    let url = line.trim().trim_start_matches("listening on ");
+    let (_server, url) = echo_server();
     let address = url.trim_start_matches("ws://");
 
     let stream = TcpStream::connect(address).expect("connected");
@@ -63,15 +69,9 @@ fn blocking_echo_echoes_and_refuses() {
 
 #[test]
 fn blocking_client_talks_to_blocking_echo() {
-    let mut command = example("blocking_echo");
-    let child = command.arg("127.0.0.1:0").stdout(Stdio::piped()).spawn();
-    let mut server = Ended(child.expect("the example runs"));
-    let mut line = String::new();
-    let stdout = server.0.stdout.take().expect("standard output");
-    BufReader::new(stdout).read_line(&mut line).expect("a line");
-    let url = line.trim().trim_start_matches("listening on ");
+    let (_server, url) = echo_server();
 
-    let output = example("blocking_client").args([url, "one", "two"]).output().expect("it runs");
+    let output = example("blocking_client").args([&url, "one", "two"]).output().expect("it runs");
     let text = String::from_utf8(output.stdout).expect("text");
     assert!(output.status.success(), "{text}");
     let lines: Vec<&str> = text.lines().collect();
