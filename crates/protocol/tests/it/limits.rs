@@ -31,7 +31,7 @@ fn an_outbox_takes_one_message_of_any_size_and_then_counts() {
 }
 
 #[test]
-fn frm_08_10_a_header_commits_no_memory() {
+fn frm_08_10_threat_l3_a_header_commits_no_memory() {
     let mut config = Config::default();
     config.message_bytes_max = 1 << 40;
     for first in [0x81, 0x82, 0x01, 0x83, 0x89] {

@@ -14,6 +14,7 @@ mod limits;
 mod outbox;
 mod pair;
 mod properties;
+mod security;
 mod support;
 mod tungstenite;
 mod zero_copy;
