@@ -11,6 +11,7 @@ mod handshake;
 mod keepalive;
 mod layout;
 mod limits;
+mod matrix;
 mod outbox;
 mod pair;
 mod properties;
