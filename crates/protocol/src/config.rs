@@ -33,6 +33,19 @@ pub struct Config {
     /// [`receive`](crate::Connection::receive); default 64 KiB.
     /// Above it only the newest ping is answered, so a flood of pings grows nothing.
     pub outbox_high_mark: usize,
+    /// The most pings and pongs that the peer may send in a second, in the long run; default 100.
+    /// More are refused with 1008: each costs an event and perhaps an answer, and carries nothing.
+    ///
+    /// A pong for each ping that we sent is not counted, and neither is what the peer may have sent
+    /// while the driver did not read (see
+    /// [`suspend_keepalive`](crate::Connection::suspend_keepalive)). With `u32::MAX` nothing is
+    /// refused; zero means one.
+    pub control_rate_max: u32,
+    /// The most pings and pongs that may come at once, before
+    /// [`control_rate_max`](Self::control_rate_max) counts; default 200. A peer that was held up by
+    /// the network, or by a driver that was busy elsewhere, sends at once what it would have sent in
+    /// that time.
+    pub control_burst_max: u32,
     /// How long a message may take from its first byte to its last; default 30 s, then 1008.
     /// It ends connections that hold memory for a message that they never finish. The time in which
     /// the driver does not read is not counted; see
@@ -73,6 +86,8 @@ impl Default for Config {
             fragments_max: None,
             outbox_bytes_max: 1024 * 1024,
             outbox_high_mark: 64 * 1024,
+            control_rate_max: 100,
+            control_burst_max: 200,
             message_within: Some(Duration::from_secs(30)),
             ping_after: Some(Duration::from_secs(20)),
             pong_within: Duration::from_secs(20),

@@ -11,9 +11,10 @@ use crate::close::{CloseCode, CloseReason, Closed, Initiator};
 pub use crate::closing::Transport;
 use crate::closing::{Closing, State};
 use crate::config::Config;
+use crate::control_rate::ControlRate;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflate, Deflater};
-use crate::error::{ProtocolError, TimedOut};
+use crate::error::{ProtocolError, TimedOut, Violation};
 use crate::event::Event;
 use crate::frame::{MaskKeys, Opcode};
 use crate::keepalive::{Due, Keepalive};
@@ -72,6 +73,7 @@ pub struct Connection {
     reader: MessageReader,
     closing: Closing,
     keepalive: Keepalive,
+    control_rate: ControlRate,
     /// When the message in progress must have ended.
     message_deadline: Option<Instant>,
     /// When the closing handshake, or the discarding after it, must have ended.
@@ -93,6 +95,7 @@ impl Connection {
             reader: MessageReader::new(role, &config),
             closing: Closing::new(),
             keepalive: Keepalive::new(now),
+            control_rate: ControlRate::new(),
             message_deadline: None,
             close_deadline: None,
             pending_pong: None,
@@ -188,6 +191,16 @@ impl Connection {
         output: &mut Output<'_>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
         let now = output.now;
+        let is_allowed = match &event {
+            Ok(Some(Event::Ping(_))) => self.control_rate.ping(&self.config, now),
+            Ok(Some(Event::Pong(_))) => self.control_rate.pong(&self.config, now),
+            _ => true,
+        };
+        if !is_allowed {
+            let error = self.reader.error(Violation::TooManyControlFrames);
+            self.fail(error.close_code(), output);
+            return Err(error);
+        }
         // Parts of control frames are no sign of life yet: a pong may turn out to be an old one.
         let is_alive = match &event {
             Ok(Some(Event::Pong(payload))) => self.keepalive.pong(payload, now),
@@ -294,6 +307,7 @@ impl Connection {
         match self.keepalive.due(&self.config, now) {
             Some(Due::Ping) => {
                 let payload = self.keepalive.ping(now);
+                self.control_rate.owe();
                 self.write(Opcode::Ping, &payload, output);
                 Ok(())
             }
@@ -314,11 +328,12 @@ impl Connection {
     }
 
     /// Starts the keepalive again, as if something had been heard at `now`; a message in progress
-    /// has the time left that it had when the driver stopped reading.
+    /// has the time left that it had when the driver stopped reading, and the peer may have sent
+    /// the control frames of that time.
     pub fn resume_keepalive(&mut self, now: Instant) {
-        if let Some(suspended) = self.keepalive.resume(now)
-            && let Some(deadline) = &mut self.message_deadline
-        {
+        let Some(suspended) = self.keepalive.resume(now) else { return };
+        self.control_rate.rest(suspended, &self.config);
+        if let Some(deadline) = &mut self.message_deadline {
             *deadline += suspended;
         }
     }

@@ -61,6 +61,9 @@ pub enum Violation {
     TooManyFinalBlocks,
     /// The message has more frames than [`Config::fragments_max`](crate::Config::fragments_max).
     TooManyFragments,
+    /// More pings and pongs than [`Config::control_rate_max`](crate::Config::control_rate_max) and
+    /// [`Config::control_burst_max`](crate::Config::control_burst_max) allow.
+    TooManyControlFrames,
     /// A text message is not UTF-8 (section 8.1).
     TextNotUtf8,
     /// A Close frame whose body is one byte long (section 5.5.1).
@@ -77,7 +80,9 @@ impl Violation {
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::MessageTooLong => CloseCode::TOO_BIG,
-            Self::TooManyFragments | Self::TooManyFinalBlocks => CloseCode::POLICY,
+            Self::TooManyFragments | Self::TooManyFinalBlocks | Self::TooManyControlFrames => {
+                CloseCode::POLICY
+            }
             Self::DeflateInvalid | Self::TextNotUtf8 | Self::ReasonNotUtf8 => {
                 CloseCode::INVALID_PAYLOAD
             }
@@ -108,6 +113,7 @@ impl fmt::Display for Violation {
             Self::DeflateInvalid => "compressed message does not inflate",
             Self::TooManyFinalBlocks => "compressed message has too many final blocks",
             Self::TooManyFragments => "message has more frames than the limit",
+            Self::TooManyControlFrames => "control frames come faster than the limit",
             Self::TextNotUtf8 => "text message is not UTF-8",
             Self::CloseBodyTooShort => "close frame has a body of one byte",
             Self::ReasonNotUtf8 => "close reason is not UTF-8",

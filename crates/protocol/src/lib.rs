@@ -56,6 +56,7 @@ pub mod handshake;
 mod connection;
 mod closing;
 mod keepalive;
+mod control_rate;
 mod message;
 pub mod frame;
 mod utf8;

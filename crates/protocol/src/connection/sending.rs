@@ -284,6 +284,9 @@ impl Connection {
         }
         let limit = self.config.outbox_bytes_max.saturating_add(CONTROL_RESERVE);
         self.check_room_below(limit, payload.len(), output.outbox)?;
+        if opcode == Opcode::Ping {
+            self.control_rate.owe();
+        }
         self.write(opcode, payload, output);
         Ok(())
     }

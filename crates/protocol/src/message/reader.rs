@@ -110,6 +110,11 @@ impl MessageReader {
         core::mem::replace(&mut self.data_came, false)
     }
 
+    /// An error in the frame that was read last.
+    pub(crate) const fn error(&self, violation: Violation) -> ProtocolError {
+        self.frames.payload_error(violation)
+    }
+
     /// Forgets the message in progress and gives its memory back.
     pub(crate) fn discard(&mut self) {
         self.partial = None;

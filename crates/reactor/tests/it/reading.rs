@@ -2,12 +2,14 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use sockeye_protocol::Event;
 use sockeye_reactor::Config;
 use sockeye_reactor::engine::Conditions;
 
-use crate::frames::{BINARY, PING, PONG, TEXT, masked};
+use crate::frames::{BINARY, CLOSE, PING, PONG, TEXT, masked};
 use crate::support::{Moment, Script, Told, echo, silent};
 use crate::world::World;
 
@@ -223,8 +225,10 @@ fn a_handler_that_says_more_than_is_read_is_told_when_there_is_room_again() {
 }
 
 #[test]
-fn a_ping_flood_from_a_peer_that_never_reads_grows_nothing() {
-    let mut world = World::new(silent());
+fn ctl_06_a_ping_flood_from_a_peer_that_never_reads_grows_nothing() {
+    let mut world = World::configured(silent(), |config| {
+        Arc::make_mut(&mut config.connection).control_rate_max = u32::MAX;
+    });
     let mut client = world.open();
     client.wire.set_window(0);
     let pings = masked(PING, &[b'p'; 125]).repeat(1000);
@@ -240,6 +244,22 @@ fn a_ping_flood_from_a_peer_that_never_reads_grows_nothing() {
     let pongs = client.frames();
     assert!(pongs.iter().all(|(first, _)| *first == PONG));
     assert_eq!(world.count(|told| matches!(told, Told::Ping)), 20_000);
+}
+
+/// With the limits as they are, a flood is answered up to its burst and ended.
+#[test]
+fn ctl_10_a_ping_flood_is_ended() {
+    let mut world = World::new(silent());
+    let mut client = world.open();
+    client.wire.write(&masked(PING, b"p").repeat(20_000));
+    world.settle();
+    let frames = client.frames();
+    assert!(frames[..200].iter().all(|frame| *frame == (PONG, b"p".to_vec())));
+    assert_eq!(frames[200..], [(CLOSE, b"\x03\xF0".to_vec())]);
+    world.pass(Duration::from_secs(6));
+    world.assert_empty();
+    assert_eq!(world.count(|told| matches!(told, Told::Ping)), 200);
+    assert_eq!(world.count(|told| matches!(told, Told::Closed(_))), 1);
 }
 
 #[test]

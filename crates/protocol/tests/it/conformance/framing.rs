@@ -112,16 +112,16 @@ fn frm_25_cls_20_nothing_is_looked_at_behind_an_error() {
     check(&[
         refused!(
             "FRM-25",
-            SERVER,
+            BOTH,
             [Frame(0x81, b"a"), Frame(0x83, b""), Frame(0x81, b"b"), Frame(0x89, b"")],
-            ["text a", "error ReservedOpcode(3) at 7"],
+            ["text a", "error ReservedOpcode(3) at 1"],
             "1002"
         ),
         refused!(
             "CLS-20",
-            CLIENT,
+            BOTH,
             [Frame(0x81, b"a"), Frame(0x83, b""), Frame(0x88, b"\x03\xE8")],
-            ["text a", "error ReservedOpcode(3) at 3"],
+            ["text a", "error ReservedOpcode(3) at 1"],
             "1002"
         ),
     ]);
@@ -153,9 +153,9 @@ fn frm_15_a_message_over_the_limit_is_refused_at_its_header() {
         ),
         refused!(
             "FRM-15",
-            SERVER,
+            BOTH,
             [Frame(0x02, &[0; 600]), Raw(0x80, Sixteen(401), b"")],
-            ["error MessageTooLong at 608"],
+            ["error MessageTooLong at 1"],
             "1009"
         ),
     ]);
@@ -170,7 +170,7 @@ fn frm_18_19_msk_the_wrong_side_masks() {
             "FRM-18",
             SERVER,
             [Frame(0x81, b"a"), Bytes(b"\x89\x00")],
-            ["text a", "error Unmasked at 7"],
+            ["text a", "error Unmasked at 1"],
             "1002"
         ),
         refused!(
