@@ -1,7 +1,6 @@
 //! Our handshake against tungstenite's, in memory, both ways.
 
 use super::*;
-use sockeye_protocol::handshake::Acceptance;
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::rc::Rc;

@@ -54,7 +54,7 @@ fn walk(bytes: &[u8]) {
     assert!(request.path().starts_with('/'));
     assert!(request.headers().all(|(name, _)| request.header(name).is_some()));
     let Ok(upgrade) = head.upgrade() else { return };
-    let acceptance = sockeye_protocol::handshake::Acceptance {
+    let acceptance = Acceptance {
         subprotocol: upgrade.subprotocols().last().map(|last| last.to_string().into()),
         ..Default::default()
     };

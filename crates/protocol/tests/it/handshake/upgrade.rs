@@ -1,7 +1,7 @@
 //! What makes a request an upgrade (RFC 6455 section 4.2.1), and the answer to it (section 4.2.2).
 
 use super::*;
-use sockeye_protocol::handshake::{Acceptance, HandshakeError as Error};
+use sockeye_protocol::handshake::HandshakeError as Error;
 
 fn accepted(request: &[u8], acceptance: &Acceptance) -> Result<String, Error> {
     let mut outbox = Outbox::new();
