@@ -11,6 +11,8 @@ mod hostile;
 mod interop;
 mod negotiate;
 mod property;
+mod refusals;
+mod replies;
 mod request;
 mod response;
 mod upgrade;

@@ -10,17 +10,18 @@ const SWITCH: [(&str, &str); 3] = [
 ];
 
 /// A 101 in which the lines of one name are replaced by these, or to which they are added.
-fn switch_with(name: &str, values: &[&str]) -> Vec<u8> {
+pub(super) fn switch_with(name: &str, values: &[&str]) -> Vec<u8> {
+    switch_of("HTTP/1.1 101 Switching Protocols", name, values)
+}
+
+pub(super) fn switch_of(status_line: &str, name: &str, values: &[&str]) -> Vec<u8> {
     let kept = SWITCH.iter().filter(|(kept, _)| *kept != name);
     let mut lines: Vec<_> = kept.map(|(name, value)| format!("{name}: {value}")).collect();
     lines.extend(values.iter().map(|value| format!("{name}: {value}")));
-    head(
-        "HTTP/1.1 101 Switching Protocols",
-        &lines.iter().map(String::as_bytes).collect::<Vec<_>>(),
-    )
+    head(status_line, &lines.iter().map(String::as_bytes).collect::<Vec<_>>())
 }
 
-fn asking() -> ClientRequest {
+pub(super) fn asking() -> ClientRequest {
     let request = client_request("ws://server.example.com/chat");
     request.subprotocol("chat").unwrap().subprotocol("superchat").unwrap()
 }
