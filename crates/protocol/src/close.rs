@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cls_26_to_35_every_code_against_the_table() {
+    fn cls_26_27_28_29_30_31_32_33_34_35_36_every_code_against_the_table() {
         for number in 0..=u16::MAX {
             let legal = matches!(
                 number,

@@ -182,3 +182,74 @@ impl fmt::Display for TimedOut {
 }
 
 impl core::error::Error for TimedOut {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    /// Every violation with the code that section 7.4.1 has for it. Whoever adds one is asked here.
+    #[test]
+    fn cls_21_40_every_violation_has_its_code_and_its_words() {
+        use Violation::*;
+        let table = [
+            (1002, ReservedBit),
+            (1002, ReservedOpcode(3)),
+            (1002, Unmasked),
+            (1002, Masked),
+            (1002, FragmentedControl),
+            (1002, ControlTooLong),
+            (1002, LengthNotMinimal),
+            (1002, LengthTopBit),
+            (1002, UnexpectedContinuation),
+            (1002, ExpectedContinuation),
+            (1002, CloseBodyTooShort),
+            (1002, IllegalCloseCode(999)),
+            (1007, TextNotUtf8),
+            (1007, ReasonNotUtf8),
+            (1007, DeflateInvalid),
+            (1008, TooManyFragments),
+            (1008, TooManyFinalBlocks),
+            (1008, TooManyControlFrames),
+            (1009, MessageTooLong),
+        ];
+        let mut places: Vec<usize> = table.iter().map(|(_, violation)| place(*violation)).collect();
+        places.sort_unstable();
+        assert!(places.iter().copied().eq(0..table.len()), "{places:?}");
+        for (code, violation) in table {
+            let error = ProtocolError { violation, frame_offset: 7 };
+            assert_eq!(error.close_code().as_u16(), code, "{violation:?}");
+        }
+        let mut words: Vec<_> = table.iter().map(|(_, violation)| violation.to_string()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), table.len(), "no two say the same");
+    }
+
+    /// Without a wildcard, so that it does not compile while the table lacks one.
+    const fn place(violation: Violation) -> usize {
+        match violation {
+            Violation::ReservedBit => 0,
+            Violation::ReservedOpcode(_) => 1,
+            Violation::Unmasked => 2,
+            Violation::Masked => 3,
+            Violation::FragmentedControl => 4,
+            Violation::ControlTooLong => 5,
+            Violation::LengthNotMinimal => 6,
+            Violation::LengthTopBit => 7,
+            Violation::UnexpectedContinuation => 8,
+            Violation::ExpectedContinuation => 9,
+            Violation::CloseBodyTooShort => 10,
+            Violation::IllegalCloseCode(_) => 11,
+            Violation::TextNotUtf8 => 12,
+            Violation::ReasonNotUtf8 => 13,
+            Violation::DeflateInvalid => 14,
+            Violation::TooManyFragments => 15,
+            Violation::TooManyFinalBlocks => 16,
+            Violation::TooManyControlFrames => 17,
+            Violation::MessageTooLong => 18,
+        }
+    }
+}

@@ -105,6 +105,8 @@ mod tests {
         let mut text = Text::default();
         for piece in [&bytes[..cut], &bytes[cut..]] {
             text.append(|tail| tail.extend_from_slice(piece))?;
+            // What is looked at again with the next piece.
+            assert!(text.bytes.len() - text.checked <= 3);
         }
         text.finish()
     }
@@ -152,6 +154,23 @@ mod tests {
                         Ok(_) => true,
                     };
                     assert_eq!(check_prefix(&bytes).is_ok(), prefix, "{bytes:x?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn utf_01_03_every_beginning_of_four_bytes_against_std() {
+        let tails = [0x00, 0x7F, 0x80, 0xBF, 0xC0, 0xFF];
+        for first in 0xE0..=0xFF_u8 {
+            for second in 0..=0xFF_u8 {
+                for (third, fourth) in
+                    tails.iter().flat_map(|third| tails.map(|last| (*third, last)))
+                {
+                    let bytes = [first, second, third, fourth];
+                    let expected = core::str::from_utf8(&bytes).is_ok();
+                    assert_eq!(check(&bytes).is_ok(), expected, "{bytes:x?}");
+                    assert_eq!(feed(&bytes, 3).is_ok(), expected, "{bytes:x?}");
                 }
             }
         }

@@ -6,6 +6,7 @@
 mod closing;
 mod control;
 mod ending;
+mod exhaustive;
 mod fragments;
 mod framing;
 mod sending;

@@ -65,6 +65,23 @@ fn ctl_09_a_pong_is_awaited_anew_when_the_ping_had_to_wait() {
 }
 
 /// Once we have closed, silence is what the closing handshake's own deadline is for.
+/// A ping may be sent in the middle of what the peer sends, by the keepalive and by the caller.
+#[test]
+fn ctl_09_the_peer_is_asked_in_the_middle_of_its_message() {
+    for role in [Role::Server, Role::Client] {
+        let mut endpoint = Endpoint::new(role, Config::default());
+        endpoint.feed(&frame(role, 0x01, b"begun, ")).expect("legal");
+        endpoint.now += 20 * SECOND;
+        assert_eq!(endpoint.with(|connection, output| connection.handle_timeout(output)), Ok(()));
+        assert_eq!(describe_frames(&endpoint.take_sent(), role).len(), 1, "the keepalive's");
+        endpoint.with(|connection, output| connection.send_ping(b"ours", output)).expect("open");
+        assert_eq!(describe_frames(&endpoint.take_sent(), role), ["ping ours"]);
+        endpoint.feed(&frame(role, 0x8A, b"ours")).expect("legal");
+        endpoint.feed(&frame(role, 0x80, b"ended")).expect("legal");
+        assert_eq!(endpoint.events, ["pong ours", "text begun, ended"]);
+    }
+}
+
 #[test]
 fn ctl_09_nobody_is_asked_behind_our_close() {
     let mut config = Config::default();

@@ -169,7 +169,7 @@ fn describe_close(reason: Option<&CloseReason<'_>>) -> String {
 }
 
 /// Short payloads as they are, long ones by length and a sum that tells them apart.
-fn shorten(bytes: &[u8]) -> String {
+pub(crate) fn shorten(bytes: &[u8]) -> String {
     if bytes.len() <= 32 {
         return bytes.escape_ascii().to_string();
     }

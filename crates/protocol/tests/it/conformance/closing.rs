@@ -209,6 +209,37 @@ fn cls_09_14_the_server_ends_the_transport_first() {
     }
 }
 
+/// A server that keeps the transport open does not keep its client waiting for ever.
+#[test]
+fn cls_09_the_end_of_the_transport_has_a_deadline() {
+    for role in ROLES {
+        let mut endpoint = Endpoint::new(role, Config::default());
+        endpoint.feed(&frame(role, 0x88, b"\x03\xE8")).expect("legal");
+        let deadline = endpoint.connection.poll_timeout().expect("a deadline");
+        assert_eq!(deadline, endpoint.now + Duration::from_secs(5));
+        assert!(describe_end(&endpoint.connection).starts_with("1000 by peer, clean"));
+        endpoint.now = deadline;
+        assert_eq!(endpoint.with(|connection, output| connection.handle_timeout(output)), Ok(()));
+        assert_eq!(describe_end(&endpoint.connection), "1000 by peer, clean, close");
+    }
+}
+
+/// Both close before either hears of it: each takes the other's for the answer.
+#[test]
+fn cls_10_closes_that_cross_are_clean_on_both_sides() {
+    let mut ends = ROLES.map(|role| Endpoint::new(role, Config::default()));
+    let sent = [CloseCode::NORMAL, CloseCode::GOING_AWAY].map(CloseReason::from);
+    for (end, reason) in ends.iter_mut().zip(sent) {
+        end.with(|connection, output| connection.close(Some(reason), output)).expect("open");
+    }
+    let [to_client, to_server] = [ends[0].take_sent(), ends[1].take_sent()];
+    ends[0].feed(&to_server).expect("legal");
+    ends[1].feed(&to_client).expect("legal");
+    assert!(ends.iter().all(|end| end.outbox.is_empty()), "nobody answers an answer");
+    assert_eq!(describe_end(&ends[0].connection), "1001 by local, clean, linger");
+    assert_eq!(describe_end(&ends[1].connection), "1000 by local, clean, keep");
+}
+
 #[test]
 fn cls_13_what_comes_behind_the_end_is_discarded_up_to_a_limit() {
     for role in ROLES {

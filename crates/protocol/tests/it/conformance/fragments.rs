@@ -28,7 +28,7 @@ fn frg_02_to_12_fragments_make_one_message() {
             [r"binary \xff\xfe"]
         ),
         accepted!(
-            "FRG-01, DAT-08",
+            "FRG-01, FRG-03, DAT-08",
             BOTH,
             [Frame(0x01, b"a"), Frame(0x80, b"b"), Frame(0x82, b"c")],
             ["text ab", "binary c"]

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sockeye_protocol::{
     CloseCode, CloseReason, Config, Connection, Instant, MaskKeys, Outbox, Output, Prepared, Role,
     SendError, Unmasked,
 };
 
-use crate::support::{Endpoint, KEY, frame};
+use crate::support::{Endpoint, KEY, describe_frames, frame, shorten};
 
 /// Hands out the key of RFC 6455, section 5.7, and counts.
 #[derive(Debug, Default)]
@@ -71,6 +72,26 @@ fn frm_12_13_20_21_msk_01_03_dat_02_03_04_what_is_sent_byte_by_byte() {
         // A key for each frame of a client, and none for a server.
         let frames = if role == Role::Client { expected.len() } else { 0 };
         assert_eq!(keys.drawn, frames, "{role:?}");
+    }
+}
+
+/// What is masked is a copy: the caller's bytes can be sent again, or to others.
+#[test]
+fn msk_10_masking_leaves_the_callers_bytes_alone() {
+    for size in [5, 100, 20_000] {
+        let original = vec![b'x'; size];
+        let shared = Bytes::from(original.clone());
+        let prepared = Prepared::binary(&original);
+        let mut endpoint = Endpoint::new(Role::Client, Config::default());
+        endpoint.with(|connection, output| {
+            for _ in 0..2 {
+                connection.send_binary_owned(shared.clone(), output).expect("open");
+                connection.send_prepared(&prepared, output).expect("open");
+            }
+        });
+        let sent = describe_frames(&endpoint.take_sent(), Role::Client);
+        assert_eq!(sent, vec![format!("binary {}", shorten(&original)); 4]);
+        assert_eq!(shared, original);
     }
 }
 
