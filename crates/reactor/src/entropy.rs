@@ -55,4 +55,16 @@ mod tests {
         let keys: HashSet<[u8; 4]> = (0..1000).map(|_| entropy.next_key()).collect();
         assert!(keys.len() > 990);
     }
+
+    #[test]
+    fn hsc_15_a_hundred_thousand_nonces_differ() {
+        let mut entropy = Entropy::new();
+        let nonces: HashSet<[u8; 16]> = (0..100_000).map(|_| entropy.nonce()).collect();
+        assert_eq!(nonces.len(), 100_000);
+        // A byte that is always the same, or a buffer that was never filled, would show here.
+        for index in 0..16 {
+            let values: HashSet<u8> = nonces.iter().map(|nonce| nonce[index]).collect();
+            assert_eq!(values.len(), 256, "byte {index}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod broadcast;
 mod cluster;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod dialing;
 mod draining;
 mod engine;
 mod frames;

@@ -8,7 +8,7 @@ use sockeye_protocol::handshake::Response;
 use sockeye_reactor::{Accept, Decision, Ticket, deferred};
 
 use crate::frames::{TEXT, close, masked, request};
-use crate::support::{Scripted, Told, echo, silent};
+use crate::support::{Moment, Scripted, Told, echo, silent};
 use crate::world::World;
 
 #[test]
@@ -101,7 +101,7 @@ fn a_refusal_is_answered_in_http_and_the_transport_is_closed_after_it() {
 }
 
 #[test]
-fn hss_28_nothing_behind_a_refused_upgrade_is_read_as_a_request() {
+fn hss_27_http_14_nothing_behind_a_refused_upgrade_is_read_as_a_request() {
     let mut world = World::new(silent());
     let mut client = world.connect();
     let mut bytes = b"GET /missing HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
@@ -113,6 +113,44 @@ fn hss_28_nothing_behind_a_refused_upgrade_is_read_as_a_request() {
     assert!(client.head().expect("an answer").starts_with("HTTP/1.1 404 "));
     assert_eq!(client.rest(), b"", "one request, one answer");
     assert_eq!(world.count(|told| matches!(told, Told::Open(_))), 0);
+}
+
+#[test]
+fn http_16_a_request_behind_the_101_is_a_frame_that_breaks_a_rule() {
+    for together in [true, false] {
+        let mut world = World::new(silent());
+        let mut client = world.connect();
+        let mut bytes = request("/");
+        if !together {
+            client.wire.write(&std::mem::take(&mut bytes));
+            world.settle();
+        }
+        bytes.extend(b"GET /missing HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.wire.write(&bytes);
+        world.settle();
+        assert!(client.head().expect("an answer").starts_with("HTTP/1.1 101 "));
+        assert_eq!(client.close_code(), 1002);
+        assert_eq!(client.rest(), b"", "nobody answers in HTTP any more");
+        assert_eq!(world.count(|told| matches!(told, Told::Responded(_))), 0);
+    }
+}
+
+#[test]
+fn hss_26_what_an_opening_handler_says_follows_the_101() {
+    let mut world = World::new(Rc::new(|peer, moment| {
+        if let Moment::Open = moment {
+            peer.send_text("welcome").expect("an open session");
+        }
+    }));
+    let mut client = world.connect();
+    let head = request("/");
+    client.wire.write(&head[..head.len() - 1]);
+    world.settle();
+    assert_eq!((client.rest(), world.count(|_| true)), (vec![], 0));
+    client.wire.write(&head[head.len() - 1..]);
+    world.settle();
+    assert!(client.head().expect("an answer").starts_with("HTTP/1.1 101 "));
+    assert_eq!(client.next_text(), "welcome");
 }
 
 #[test]
@@ -138,7 +176,7 @@ fn who_goes_on_sending_behind_a_refusal_is_cut_off_at_the_limit() {
 }
 
 #[test]
-fn a_handshake_has_five_seconds_whatever_trickles_in() {
+fn hss_32_a_handshake_has_five_seconds_whatever_trickles_in() {
     let mut world = World::new(silent());
     let mut silent = world.connect();
     let mut trickling = world.connect();

@@ -13,15 +13,15 @@ use crate::frames::TEXT;
 use crate::support::{Moment, Script, Scripted, Told, echo, silent};
 use crate::world::{Client, World};
 
-const NUMBER: u64 = 900;
+pub(crate) const NUMBER: u64 = 900;
 
-fn request() -> ClientRequest {
+pub(crate) fn request() -> ClientRequest {
     let url = Url::parse("ws://server.example.com/chat").expect("a URL");
     ClientRequest::new(&url).subprotocol("salmon").expect("a token")
 }
 
 /// A reactor that connects to an address where the test answers.
-fn dial(script: Script, answer: Answer) -> (World, Option<Client>) {
+pub(crate) fn dial(script: Script, answer: Answer) -> (World, Option<Client>) {
     let mut world = World::new(script.clone());
     world.network.set_answer(NUMBER, answer);
     let handler = Scripted::new(&world.log, &script);
@@ -33,7 +33,7 @@ fn dial(script: Script, answer: Answer) -> (World, Option<Client>) {
 
 /// What the handler was told, which must be that nothing opened.
 #[track_caller]
-fn failure(world: &World) -> String {
+pub(crate) fn failure(world: &World) -> String {
     let log = world.log.borrow();
     let [Told::Failed(error)] = &log[..] else { panic!("{log:?}") };
     match error {
@@ -45,7 +45,7 @@ fn failure(world: &World) -> String {
 }
 
 /// The answer to the request with this head (RFC 6455 section 4.2.2).
-fn accepting(head: &str) -> Vec<u8> {
+pub(crate) fn accepting(head: &str) -> Vec<u8> {
     let mut handshake = ServerHandshake::new(HeadLimits::default());
     let head = handshake.receive(head.as_bytes()).expect("a request").expect("all of it");
     let acceptance = Acceptance { subprotocol: Some("salmon".into()), ..Acceptance::default() };
@@ -55,7 +55,7 @@ fn accepting(head: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_client_session_from_handshake_to_close() {
+fn hsc_29_a_client_session_from_handshake_to_close() {
     let subprotocol = Rc::new(RefCell::new(None));
     let seen = subprotocol.clone();
     let (mut world, server) = dial(
@@ -115,7 +115,7 @@ fn msk_03_every_frame_has_a_key_of_its_own() {
 }
 
 #[test]
-fn a_refusal_comes_with_its_status_and_body() {
+fn hsc_21_a_refusal_comes_with_its_status_and_body() {
     for (answer, expected) in [
         ("HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\nsorry and more", "403 \"sorry\""),
         ("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "503 \"\""),

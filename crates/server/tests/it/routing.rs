@@ -34,7 +34,7 @@ fn status(answer: &str) -> u16 {
 }
 
 #[test]
-fn hss_31_each_fault_has_its_status_and_the_first_in_order_is_told() {
+fn hss_18_31_each_fault_has_its_status_and_the_first_in_order_is_told() {
     let wrong_version = UPGRADE.replace(": 13", ": 8");
     let bad_key = UPGRADE.replace("ZQ==", "Z");
     let foreign = format!("{UPGRADE}Origin: https://evil.example\r\n");
