@@ -131,8 +131,9 @@ impl DeflateConfig {
         }
     }
 
+    /// Whether the server may ask for a window: not where it could only ask for one that we refuse.
     fn offers_own_window(&self) -> bool {
-        self.own_window_min < WindowBits::MAX
+        self.own_window_min < WindowBits::MAX && self.own_window_min <= self.own_window_max
     }
 
     /// What was agreed on if a server answers the offer with `parameters`; `None` fails the

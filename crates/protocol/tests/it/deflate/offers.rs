@@ -192,6 +192,13 @@ fn pmd_12_pmd_14_pmd_25_ext_05_offers() {
         "permessage-deflate; server_max_window_bits=9; client_max_window_bits=10"
     );
     assert_eq!(offer(&with(|config| config.own_window_min = bits(15))), "permessage-deflate");
+    // PMD-20: whoever offers to listen hears no answer but a window that must be refused.
+    let crossed = with(|config| {
+        config.own_window_max = bits(10);
+        config.own_window_min = bits(12);
+    });
+    assert_eq!(offer(&crossed), "permessage-deflate");
+    assert_eq!(check_parameters(&crossed, "").expect("PMD-27").own_window(), bits(10));
 }
 
 #[test]
