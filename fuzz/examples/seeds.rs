@@ -6,8 +6,11 @@ use std::path::Path;
 
 use sockeye_fuzz::frame;
 
-/// What a peer may send: a name, and the frames, each as its whole first byte and its payload.
-const STREAMS: [(&str, &[(u8, &[u8])]); 24] = [
+/// A frame: its whole first byte, and its payload.
+type Frame = (u8, &'static [u8]);
+
+/// What a peer may send: a name, and the frames.
+const STREAMS: [(&str, &[Frame]); 24] = [
     ("hello", &[(0x81, b"Hello")]),
     ("empty", &[(0x81, b""), (0x82, b"")]),
     ("binary", &[(0x82, b"\x00\xFF\x80")]),

@@ -1,47 +1,34 @@
-//! The same bytes, whole and cut by the fuzzer, give the same events and the same answer.
+//! The same bytes, whole and cut by the fuzzer, give the same events and the same answers.
 #![no_main]
 
-use std::sync::Arc;
-
 use libfuzzer_sys::fuzz_target;
-use sockeye_protocol::{Config, Connection, Instant, MaskKeys, Outbox, Output, Role};
-
-/// Predictable on purpose: both runs must send the same.
-struct Keys(u8);
-
-impl MaskKeys for Keys {
-    fn next_key(&mut self) -> [u8; 4] {
-        self.0 = self.0.wrapping_add(1);
-        [self.0; 4]
-    }
-}
-
-fn run(role: Role, data: &[u8], piece_len: usize) -> (Vec<String>, Vec<u8>) {
-    let mut config = Config::default();
-    config.message_bytes_max = 4096;
-    let mut connection = Connection::new(role, Arc::new(config), Instant::ZERO);
-    let (mut outbox, mut mask_keys, mut events) = (Outbox::new(), Keys(0), Vec::new());
-    for piece in data.chunks(piece_len) {
-        let mut bytes = piece.to_vec();
-        let mut input = &mut bytes[..];
-        let mut output =
-            Output { outbox: &mut outbox, mask_keys: &mut mask_keys, now: Instant::from_nanos(7) };
-        loop {
-            match connection.receive(&mut input, &mut output) {
-                Ok(Some(event)) => events.push(format!("{event:?}")),
-                Ok(None) => break,
-                Err(error) => events.push(format!("{error:?}")),
-            }
-        }
-        assert!(input.is_empty());
-    }
-    events.push(format!("{:?} {:?}", connection.closed(), connection.transport()));
-    events.push(format!("{:?}", connection.poll_timeout()));
-    (events, outbox.chunks().flatten().copied().collect())
-}
+use sockeye_fuzz::{Choices, Endpoint, agree, deflate_config};
+use sockeye_protocol::{Config, Role};
 
 fuzz_target!(|data: &[u8]| {
-    let Some((first, data)) = data.split_first() else { return };
-    let role = if first & 1 == 0 { Role::Server } else { Role::Client };
-    assert_eq!(run(role, data, data.len().max(1)), run(role, data, usize::from(first >> 1) + 1));
+    let mut choices = Choices::new(data);
+    let (is_client, directly, deflates) = (choices.coin(), choices.coin(), choices.coin());
+    let agreed = match deflates {
+        true => agree(&deflate_config(&mut choices), &deflate_config(&mut choices)),
+        false => None,
+    };
+    let (role, deflate) = match is_client {
+        true => (Role::Client, agreed.map(|[client, _]| client)),
+        false => (Role::Server, agreed.map(|[_, server]| server)),
+    };
+    let mut config = Config::default();
+    config.message_bytes_max = choices.one_of(&[100, 4096, 70_000]);
+    let [mut whole, mut cut] =
+        [config.clone(), config].map(|config| Endpoint::new(role, config, deflate.as_ref()));
+    let lengths = choices.slice();
+    let bytes = choices.rest();
+    whole.receive(bytes);
+    for piece in Choices::new(&[&[lengths.len() as u8], lengths].concat()).cut(bytes) {
+        if directly { cut.receive_directly(piece) } else { cut.receive(piece) }
+    }
+    assert_eq!(whole.reports, cut.reports);
+    assert_eq!(whole.send(usize::MAX), cut.send(usize::MAX));
+    assert_eq!(whole.connection.closed(), cut.connection.closed());
+    assert_eq!(whole.connection.transport(), cut.connection.transport());
+    assert_eq!(whole.connection.poll_timeout(), cut.connection.poll_timeout());
 });
