@@ -23,9 +23,14 @@ pub struct Config {
     pub accepts_per_turn: usize,
     /// Open sessions; upgrades above it are answered 503 with Retry-After. 100,000.
     pub connections_max: usize,
-    /// Sessions that are not open yet, or no longer: accepting stops above it until some are done.
-    /// 16,384: a flood of silent connections costs a bounded amount of memory.
+    /// Sessions that are not open yet, or no longer. 16,384: a flood of silent connections costs a
+    /// bounded amount of memory. With so many of them the one that came first gives way to a newcomer,
+    /// if it has had `opening_grace`; otherwise accepting waits until one has.
     pub openings_max: usize,
+    /// How long a session that is not open is sure of its place, however many others want it. 1 s:
+    /// far more than a handshake takes, so that who came to fill the places loses them and who came to
+    /// be served is. It also decides whose descriptor is freed when they run out.
+    pub opening_grace: Duration,
     /// How long the kernel may refuse to take a single byte before the session is cut. 30 s.
     pub write_stall: Duration,
     /// How long a handler may keep reading paused before the session is closed with 1008. 5 min.
@@ -51,6 +56,7 @@ impl Default for Config {
             accepts_per_turn: 64,
             connections_max: 100_000,
             openings_max: 16_384,
+            opening_grace: Duration::from_secs(1),
             write_stall: Duration::from_secs(30),
             pause_within: Duration::from_secs(5 * 60),
             mailbox_bytes_max: 64 * 1024 * 1024,

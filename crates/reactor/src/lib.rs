@@ -76,6 +76,7 @@ mod handle;
 mod mailbox;
 mod drain;
 mod listener;
+mod crowd;
 mod stats;
 mod entropy;
 mod guard;

@@ -53,6 +53,11 @@ impl Listeners {
         self.list.iter().any(|listener| listener.is_ready(now))
     }
 
+    /// Whether a listener has a backlog, whether it rests or not.
+    pub(crate) fn any_waits(&self) -> bool {
+        self.list.iter().any(|listener| listener.ready)
+    }
+
     /// When the first listener that rests may be tried again.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.list

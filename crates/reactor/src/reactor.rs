@@ -22,6 +22,7 @@ use self::draining::DrainState;
 pub use self::turn::Turn;
 use crate::buffers::Buffers;
 use crate::config::Config;
+use crate::crowd::Crowd;
 use crate::drain::DrainReport;
 use crate::engine::{Address, Completion, Engine};
 use crate::entropy::Entropy;
@@ -86,6 +87,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 ready: Vec::new(),
                 flush: Vec::new(),
                 dead: Vec::new(),
+                crowd: Crowd::default(),
                 open: 0,
             },
             drain: DrainState::default(),

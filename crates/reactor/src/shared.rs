@@ -7,6 +7,7 @@ use sockeye_protocol::{Connection, Instant, Output, SendError};
 
 use crate::buffers::Buffers;
 use crate::config::Config;
+use crate::crowd::Crowd;
 use crate::entropy::Entropy;
 use crate::groups::Memberships;
 use crate::link::{Held, Link};
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) flush: Vec<Key>,
     /// Sessions that are over; their keys are valid until the end of the turn.
     pub(crate) dead: Vec<Key>,
+    /// Sessions that are beginning or ending, by age.
+    pub(crate) crowd: Crowd,
     /// How many sessions are open; the others are beginning or ending.
     pub(crate) open: usize,
 }

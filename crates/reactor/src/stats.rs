@@ -10,6 +10,8 @@ pub struct Stats {
     pub accepted: u64,
     /// Attempts to accept that failed, descriptors running out among them.
     pub accepts_failed: u64,
+    /// Sessions that had not opened yet, or were ending, and gave way to newcomers.
+    pub gave_way: u64,
     /// Sessions opened: handshakes completed, either role.
     pub opened: u64,
     /// Open sessions that ended.

@@ -130,6 +130,23 @@ mod tests {
         assert_eq!(groups.all().len(), 1);
     }
 
+    /// Whoever chooses names cannot know which of them meet in the map: it hashes with a key of its
+    /// own, so no two maps have the same order.
+    #[test]
+    fn attack_29_the_map_of_names_is_hashed_with_a_key_that_nobody_knows() {
+        let order = || {
+            let groups = Groups::new();
+            for number in 0..SWEEP_AT_MIN {
+                drop(groups.named(&number.to_string()));
+            }
+            let names = groups.all();
+            names.iter().map(|group| group.name().to_owned()).collect::<Vec<_>>()
+        };
+        let (first, second) = (order(), order());
+        assert_eq!(first.len(), SWEEP_AT_MIN);
+        assert_ne!(first, second);
+    }
+
     #[test]
     fn names_that_nobody_uses_are_forgotten() {
         let groups = Groups::new();

@@ -55,6 +55,12 @@ impl Figures {
         for (name, kind, help, value) in [
             ("connections", "gauge", "Open WebSocket connections.", stats.connections),
             ("opened_total", "counter", "Connections that have been opened.", stats.opened),
+            (
+                "gave_way_total",
+                "counter",
+                "Connections that had not opened yet, or were ending, and gave way to newcomers.",
+                stats.gave_way,
+            ),
             ("closed_total", "counter", "Open connections that have ended.", stats.closed),
             (
                 "responses_total",

@@ -1,7 +1,9 @@
 //! Accepting: a budget each turn, a rest when descriptors run out.
 
 use std::io;
+use std::ops::ControlFlow;
 
+use sockeye_protocol::Instant;
 use sockeye_protocol::handshake::ServerHandshake;
 
 use super::Reactor;
@@ -18,15 +20,67 @@ const SKIPS_MAX: usize = 32;
 impl<S: Service, E: Engine> Reactor<S, E> {
     /// Whether another session may begin. Those that are open have a limit of their own, which is
     /// answered politely once the request is known.
-    pub(super) fn may_accept(&self) -> bool {
-        self.sessions.len() - self.shared.open < self.shared.config.openings_max
+    pub(super) fn has_room(&self) -> bool {
+        let others = self.shared.open + self.shared.dead.len();
+        self.sessions.len() - others < self.shared.config.openings_max
+    }
+
+    /// When accepting goes on by itself.
+    pub(super) fn accept_deadline(&self) -> Option<Instant> {
+        if self.has_room() {
+            return self.listeners.deadline();
+        }
+        let grace = self.shared.config.opening_grace;
+        let first = self.shared.crowd.first_since().filter(|_| self.listeners.any_waits());
+        first.map(|since| since + grace)
+    }
+
+    /// Whether a session would give way: the one that has been beginning, or ending, for longest, if
+    /// that is long enough.
+    fn can_make_room(&mut self) -> bool {
+        let Self { sessions, shared, .. } = self;
+        let grace = shared.config.opening_grace;
+        while let Some(key) = shared.crowd.first(shared.now, grace) {
+            match sessions.get(key) {
+                Some(Session { link, phase: Phase::Handshake(_) | Phase::Ending(_) })
+                    if !link.listed_dead =>
+                {
+                    return true;
+                }
+                // Its answer is being made, which has a deadline: it may be asked again later.
+                Some(Session { phase: Phase::Deferred(_), .. }) => {
+                    shared.crowd.push(key, shared.now);
+                }
+                _ => {}
+            }
+            shared.crowd.pop();
+        }
+        false
+    }
+
+    /// Ends the session that gives way, if there is one.
+    fn make_room(&mut self) -> bool {
+        if !self.can_make_room() {
+            return false;
+        }
+        let Self { sessions, shared, .. } = self;
+        let first = shared.crowd.first(shared.now, shared.config.opening_grace);
+        let Some(session) = first.and_then(|key| sessions.get_mut(key)) else { return false };
+        session.phase = Phase::Over;
+        shared.list_dead(&mut session.link);
+        shared.crowd.pop();
+        shared.stats.gave_way += 1;
+        true
     }
 
     /// Accepts from every listener that has a backlog, in turns of one, within the turn's budget.
     pub(super) fn accept(&mut self) {
         let mut budget = self.shared.config.accepts_per_turn;
         let now = self.shared.now;
-        while budget > 0 && self.may_accept() && self.listeners.any_ready(now) {
+        while budget > 0
+            && self.listeners.any_ready(now)
+            && (self.has_room() || self.can_make_room())
+        {
             for position in 0..self.listeners.len() {
                 let Some(listener) = self.listeners.get_mut(position) else { break };
                 if !listener.is_ready(now) || budget == 0 {
@@ -37,10 +91,14 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 match self.engine.accept(listener.id) {
                     Ok(Some((carrier, remote))) => {
                         listener.skipped = 0;
+                        let _ = self.has_room() || self.make_room();
                         self.begin(carrier, remote);
                     }
                     Ok(None) => listener.ready = false,
-                    Err(error) => self.accept_failed(position, &error),
+                    Err(error) => match self.accept_failed(position, &error) {
+                        ControlFlow::Continue(()) => {}
+                        ControlFlow::Break(()) => return,
+                    },
                 }
             }
         }
@@ -48,8 +106,9 @@ impl<S: Service, E: Engine> Reactor<S, E> {
 
     /// A connection that died in the backlog concerns nobody, unless nothing else ever comes.
     /// Anything else is a lack of the process or the system: the edge is gone, so only a timer can
-    /// find the backlog again, and to try at once would spin.
-    fn accept_failed(&mut self, position: usize, error: &io::Error) {
+    /// find the backlog again, and to try at once would spin. Breaks off this turn's accepting if it
+    /// freed descriptors: the next turn has them.
+    fn accept_failed(&mut self, position: usize, error: &io::Error) -> ControlFlow<()> {
         self.shared.stats.accepts_failed += 1;
         self.observe(Notice::AcceptFailed(error));
         let died_waiting = matches!(
@@ -60,16 +119,26 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 | io::ErrorKind::Interrupted
         );
         let until = self.shared.now + self.shared.config.accept_rest;
-        let Some(listener) = self.listeners.get_mut(position) else { return };
+        let Some(listener) = self.listeners.get_mut(position) else {
+            return ControlFlow::Continue(());
+        };
         if died_waiting && listener.skipped < SKIPS_MAX {
             listener.skipped += 1;
-            return;
+            return ControlFlow::Continue(());
         }
         listener.skipped = 0;
+        let most = self.shared.config.accepts_per_turn;
+        if !died_waiting && (0..most).take_while(|_| self.make_room()).count() > 0 {
+            return ControlFlow::Break(());
+        }
+        let Some(listener) = self.listeners.get_mut(position) else {
+            return ControlFlow::Continue(());
+        };
         listener.rests_until = Some(until);
         // Whoever has waited longest is told rather than left waiting; the others may be served
         // when descriptors come free. A failure to refuse leaves all of them for the next try.
         let _ = self.engine.refuse(listener.id);
+        ControlFlow::Continue(())
     }
 
     fn begin(&mut self, carrier: Carrier, remote: Remote) {
@@ -84,6 +153,9 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         });
         self.bear(carrier, key);
         self.arm(key);
+        let Self { sessions, shared, .. } = self;
+        shared.crowd.push(key, shared.now);
+        shared.crowd.sweep(|key| sessions.get(key).is_some_and(|session| !session.is_open()));
     }
 
     /// Notes which session a carrier bears.

@@ -39,6 +39,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         };
         strip(shared, link);
         *phase = Phase::Ending(Ending::new(Some(connection), &shared.config, shared.now));
+        shared.crowd.push(key, shared.now);
         let told = match panicked {
             true => Err(Panicked),
             false => guard(|| handler.close(outcome.clone())),

@@ -208,6 +208,10 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         // A decision may have been made too late for this turn's commands; then a handler is in it.
         let panicked = guarded_drop(std::mem::replace(phase, Phase::Over)).is_err();
         let answered = enter(shared, link, phase, Step::Answered(status), &mut []);
+        if let (408, Phase::Ending(ending)) = (status, phase) {
+            // Who had time enough to speak gets none to listen.
+            ending.deadline = shared.now;
+        }
         self.entered(key, answered, panicked);
     }
 

@@ -62,14 +62,13 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let has_work = !shared.ready.is_empty()
             || !shared.flush.is_empty()
             || shared.mailbox.is_stopped()
-            || (self.may_accept() && self.listeners.any_ready(now));
+            || (self.has_room() && self.listeners.any_ready(now));
         if has_work {
             return Some(Duration::ZERO);
         }
-        let accepts_again = if self.may_accept() { self.listeners.deadline() } else { None };
         let deadlines = [
             self.timers.next_deadline(),
-            accepts_again,
+            self.accept_deadline(),
             of_service,
             self.drain.deadline(),
             self.trim_deadline(),

@@ -21,6 +21,7 @@ use crate::frames::{TEXT, masked, request};
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
     static HELD_BYTES: Cell<i64> = const { Cell::new(0) };
+    static PEAK_BYTES: Cell<i64> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -28,7 +29,10 @@ struct Counting;
 impl Counting {
     fn count(bytes: i64) {
         // The thread's counters may be gone while the thread ends.
-        let _ = HELD_BYTES.try_with(|held| held.set(held.get() + bytes));
+        let _ = HELD_BYTES.try_with(|held| {
+            held.set(held.get() + bytes);
+            let _ = PEAK_BYTES.try_with(|peak| peak.set(peak.get().max(held.get())));
+        });
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + u64::from(bytes > 0)));
     }
 }
@@ -42,6 +46,13 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc(layout) }
     }
 
+    /// Large blocks are moved by the system without a copy, so this counts no more than the growth.
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Self::count(size as i64 - layout.size() as i64);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         Self::count(-(layout.size() as i64));
         // SAFETY: the caller's promise is passed on.
@@ -52,8 +63,31 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// What something did to the heap of its thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heap {
+    /// Bytes that are held now and were not before; negative if more was given back.
+    pub(crate) held_bytes: i64,
+    /// The most that was held at once, above what was held before.
+    pub(crate) peak_bytes: i64,
+    pub(crate) allocations: u64,
+}
+
+/// Does something and counts what it does to the heap of this thread.
+pub(crate) fn heap_of<R>(act: impl FnOnce() -> R) -> (R, Heap) {
+    let (held, allocations) = (HELD_BYTES.get(), ALLOCATIONS.get());
+    PEAK_BYTES.set(held);
+    let result = act();
+    let heap = Heap {
+        held_bytes: HELD_BYTES.get() - held,
+        peak_bytes: PEAK_BYTES.get() - held,
+        allocations: ALLOCATIONS.get() - allocations,
+    };
+    (result, heap)
+}
+
 /// Echoes; holds nothing but, for members of a group, nothing either.
-struct Plain(Option<Group>);
+pub(crate) struct Plain(Option<Group>);
 
 impl Handler for Plain {
     fn open(&mut self, peer: &mut Peer<'_>) {
@@ -69,7 +103,7 @@ impl Handler for Plain {
     }
 }
 
-struct Plainly(Option<Group>);
+pub(crate) struct Plainly(Option<Group>);
 
 impl Service for Plainly {
     type Handler = Plain;
@@ -80,13 +114,13 @@ impl Service for Plainly {
 }
 
 /// A server and its clients on one thread, so that the thread's counters see the server's part.
-struct Pairs {
-    reactor: Reactor<Plainly, Mio>,
+pub(crate) struct Pairs {
+    pub(crate) reactor: Reactor<Plainly, Mio>,
     address: SocketAddr,
 }
 
 impl Pairs {
-    fn new(group: Option<Group>) -> Self {
+    pub(crate) fn new(group: Option<Group>) -> Self {
         let engine = Mio::new().expect("an engine");
         let mut reactor = Reactor::new(engine, Plainly(group), Config::default());
         let wanted = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -94,7 +128,7 @@ impl Pairs {
         Self { reactor, address }
     }
 
-    fn open(&mut self) -> TcpStream {
+    pub(crate) fn open(&mut self) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).expect("a server that listens");
         let open = self.reactor.open_sessions();
         stream.write_all(&request("/")).expect("a server that reads");
@@ -107,7 +141,7 @@ impl Pairs {
         stream
     }
 
-    fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         assert_eq!(self.reactor.turn().expect("an engine that works"), Turn::More);
     }
 

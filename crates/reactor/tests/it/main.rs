@@ -2,6 +2,7 @@
 //! and the engines themselves.
 
 mod accepting;
+mod attacks;
 mod broadcast;
 mod cluster;
 #[cfg(feature = "deflate")]

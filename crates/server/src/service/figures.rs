@@ -11,6 +11,8 @@ use crate::mutex::Mutex;
 pub struct Stats {
     /// Connections that are open.
     pub connections: u64,
+    /// Connections that had not opened yet, or were ending, and gave way to newcomers.
+    pub gave_way: u64,
     /// Connections that have been opened.
     pub opened: u64,
     /// Open connections that have ended.
@@ -46,6 +48,7 @@ pub struct Stats {
 impl Stats {
     pub(crate) fn add(&mut self, other: &Self) {
         self.connections += other.connections;
+        self.gave_way += other.gave_way;
         self.opened += other.opened;
         self.closed += other.closed;
         self.responded += other.responded;
@@ -77,6 +80,7 @@ impl Figures {
         let counted = peers.stats();
         *self.0.lock() = Stats {
             connections: peers.open_sessions() as u64,
+            gave_way: counted.gave_way,
             opened: counted.opened,
             closed: counted.closed,
             responded: counted.responded,

@@ -94,3 +94,27 @@ impl<S> fmt::Debug for Registry<S> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_29_the_maps_of_sockets_are_hashed_with_keys_that_nobody_knows() {
+        let order = || {
+            let registry = Registry::default();
+            let sockets: Vec<_> = (0..64).map(Arc::new).collect();
+            for socket in &sockets {
+                let id = registry.next_id();
+                registry.insert(id, socket);
+                registry.name(id, &socket.to_string());
+            }
+            let names: Vec<_> = registry.open.lock().names.keys().cloned().collect();
+            (names, registry.all())
+        };
+        let ((names, sockets), (other_names, other_sockets)) = (order(), order());
+        assert_eq!((names.len(), sockets.len()), (64, 64));
+        assert_ne!(names, other_names);
+        assert_ne!(sockets, other_sockets);
+    }
+}
