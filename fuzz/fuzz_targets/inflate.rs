@@ -6,11 +6,17 @@ use libfuzzer_sys::fuzz_target;
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
-use sockeye_fuzz::{Choices, Endpoint, Report, agree, deflate_config, frame};
+use sockeye_fuzz::{Choices, Counted, Endpoint, Report, agree, deflate_config, frame, peak};
 use sockeye_protocol::{Config, Role};
 
 /// The stack of the smallest threads that a server may run on, with room for what the fuzzer adds.
 const STACK_BYTES: usize = 128 * 1024;
+
+/// What inflating needs beyond the message: an inflater and two windows.
+const CODEC_BYTES_MAX: usize = 128 * 1024;
+
+#[global_allocator]
+static HEAP: Counted = Counted;
 
 /// All messages of a connection so far, as the other inflater makes them.
 #[derive(Default)]
@@ -55,9 +61,11 @@ fn run(data: &[u8]) {
     let mut other = Other::default();
     while !choices.is_empty() && endpoint.connection.is_open() {
         let payload = choices.slice();
-        for piece in choices.cut(&frame(0xC2, Some([0; 4]), payload)) {
-            endpoint.receive(piece);
-        }
+        let frame = frame(0xC2, Some([0; 4]), payload);
+        let pieces = choices.cut(&frame);
+        let peak = peak(|| pieces.into_iter().for_each(|piece| endpoint.receive(piece)));
+        // A message that grows is there twice while it moves, and at its end.
+        assert!(peak <= 3 * limit + CODEC_BYTES_MAX, "{peak} bytes for a limit of {limit}");
         if let Some(Report::Binary(message)) = endpoint.reports.last() {
             assert_eq!(message, other.message(payload, limit));
         }

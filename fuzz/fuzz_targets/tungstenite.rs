@@ -81,6 +81,15 @@ fn may_fail(violation: Violation, rest: &[Report]) -> bool {
     }
 }
 
+/// What tungstenite makes of what we report: it does not know 1014, which the registry of RFC 6455,
+/// section 11.7, has had since, and reports another code in its place.
+fn as_theirs(report: &Report) -> Report {
+    match report {
+        Report::Close(Some((1014, _))) => Report::Close(Some((1002, "Protocol violation".into()))),
+        report => report.clone(),
+    }
+}
+
 fuzz_target!(|data: &[u8]| {
     let mut choices = Choices::new(data);
     let role = if choices.coin() { Role::Client } else { Role::Server };
@@ -107,7 +116,7 @@ fuzz_target!(|data: &[u8]| {
             );
         }
         _ => {
-            assert_eq!(ours, theirs);
+            assert_eq!(ours.iter().map(as_theirs).collect::<Vec<_>>(), theirs);
             assert!(!failed, "tungstenite alone fails behind {ours:?}");
         }
     }

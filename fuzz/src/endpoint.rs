@@ -173,7 +173,11 @@ impl Endpoint {
 
     /// Takes up to `len_max` bytes of what is to be sent.
     pub fn send(&mut self, len_max: usize) -> Vec<u8> {
-        let sent: Vec<u8> = self.outbox.chunks().flatten().copied().take(len_max).collect();
+        let mut sent = Vec::new();
+        for chunk in self.outbox.chunks() {
+            let len = chunk.len().min(len_max - sent.len());
+            sent.extend_from_slice(&chunk[..len]);
+        }
         self.outbox.advance(sent.len());
         self.sent_len += sent.len();
         sent

@@ -8,10 +8,12 @@ mod endpoint;
 mod deflating;
 mod choice;
 mod frame;
+mod heap;
 
 pub use choice::Choices;
 pub use deflating::{agree, deflate_config};
 pub use endpoint::{Endpoint, Report};
 pub use frame::frame;
+pub use heap::{Counted, peak};
 pub use operations::operate;
 pub use pair::Pair;
