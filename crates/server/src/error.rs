@@ -1,6 +1,6 @@
 //! What can go wrong for a user of a socket, told apart by what to do about it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 
 use sockeye_protocol::{CloseCode, Initiator};
@@ -147,7 +147,8 @@ impl fmt::Display for Error {
                     code.as_u16()
                 )?;
                 if !reason.is_empty() {
-                    write!(formatter, ": {reason}")?;
+                    formatter.write_str(": ")?;
+                    write_on_one_line(reason, formatter)?;
                 }
                 cause.as_ref().map_or(Ok(()), |cause| write!(formatter, " ({cause})"))
             }
@@ -162,6 +163,14 @@ impl fmt::Display for Error {
             Self::Other(error) => error.fmt(formatter),
         }
     }
+}
+
+/// What a peer says, without the characters that would end a line of a log or command a terminal.
+fn write_on_one_line(text: &str, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    text.chars().try_for_each(|character| match character {
+        character if character.is_control() => write!(formatter, "{}", character.escape_default()),
+        character => formatter.write_char(character),
+    })
 }
 
 /// The same words as [`Display`](fmt::Display), because `main` prints an error with this.

@@ -42,7 +42,7 @@ fn a_violation_behind_a_good_message_leaves_that_message_its_echo() {
 }
 
 #[test]
-fn an_oversized_message_in_full_still_ends_with_a_close_frame_and_no_reset() {
+fn cls_13_an_oversized_message_in_full_still_ends_with_a_close_frame_and_no_reset() {
     let server = Running::start(&[]);
     let mut wire = Wire::open(server.address, "/echo");
     // Less than what a lingering close discards, so that the whole of it is read and no reset destroys the Close frame.

@@ -22,7 +22,7 @@ fn answer(client: &mut Client) -> bool {
 }
 
 #[test]
-fn everybody_is_told_and_the_report_counts_them() {
+fn cls_40_everybody_is_told_and_the_report_counts_them() {
     let mut world = World::new(silent());
     let mut polite: Vec<Client> = (0..3).map(|_| world.open()).collect();
     let mute = world.open();

@@ -12,6 +12,7 @@ mod draining;
 mod engine;
 mod frames;
 mod heap;
+mod keys;
 mod opening;
 mod outward;
 mod panics;

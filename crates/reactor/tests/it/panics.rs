@@ -134,7 +134,7 @@ fn settle(network: &Network, reactor: &mut Reactor<Fragile, Memory>) {
 }
 
 #[test]
-fn a_panic_anywhere_ends_one_session_and_the_loop_goes_on() {
+fn cls_40_a_panic_anywhere_ends_one_session_and_the_loop_goes_on() {
     for (place, code) in [
         (Place::Request, None),
         (Place::Open, Some(1011)),

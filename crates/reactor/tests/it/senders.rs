@@ -41,7 +41,7 @@ fn what_a_sender_sends_leaves_in_order_and_in_one_write() {
 }
 
 #[test]
-fn threads_that_send_at_once_never_interleave_within_a_message_and_keep_their_order() {
+fn frg_09_threads_that_send_at_once_never_interleave_within_a_message_and_keep_their_order() {
     let mut world = World::new(silent());
     let mut client = world.open();
     let sender = world.sender();
@@ -57,7 +57,8 @@ fn threads_that_send_at_once_never_interleave_within_a_message_and_keep_their_or
     });
     world.settle();
     let mut next = [0; 4];
-    for (_, payload) in client.frames() {
+    for (first, payload) in client.frames() {
+        assert_eq!(first, TEXT, "a whole message in each frame");
         let text = String::from_utf8(payload).expect("a text");
         let (name, number) = text.split_once(' ').expect("two numbers");
         let name: usize = name.parse().expect("a number");

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockeye_protocol::{Event, Timer};
+use sockeye_protocol::{Event, Timer, Violation};
 use sockeye_reactor::{Cause, Config, Outcome};
 
 use crate::frames::{BINARY, CLOSE, PING, PONG, TEXT, close, masked};
@@ -206,7 +206,7 @@ fn who_never_stops_talking_cannot_put_a_deadline_off() {
 }
 
 #[test]
-fn a_peer_that_answers_the_close_and_stays_is_left_after_the_deadline() {
+fn cls_08_09_38_a_peer_that_answers_the_close_and_stays_is_left_after_the_deadline() {
     let mut world = World::new(silent());
     let mut client = world.open();
     client.wire.write(&close(1000));
@@ -220,7 +220,7 @@ fn a_peer_that_answers_the_close_and_stays_is_left_after_the_deadline() {
 }
 
 #[test]
-fn a_violation_is_answered_with_a_close_frame_before_the_end() {
+fn cls_13_21_40_a_violation_is_answered_with_a_close_frame_before_the_end() {
     for (name, bytes, code) in [
         ("an unmasked frame", b"\x81\x02hi".to_vec(), 1002),
         ("text that is not UTF-8", masked(TEXT, b"\xFF"), 1007),
@@ -240,7 +240,7 @@ fn a_violation_is_answered_with_a_close_frame_before_the_end() {
 }
 
 #[test]
-fn the_end_of_the_transport_without_a_close_is_abnormal() {
+fn cls_18_23_the_end_of_the_transport_without_a_close_is_abnormal() {
     let mut world = World::new(silent());
     let client = world.open();
     client.text("last words");
@@ -253,15 +253,38 @@ fn the_end_of_the_transport_without_a_close_is_abnormal() {
 }
 
 #[test]
-fn a_reset_ends_the_session_at_once() {
+fn cls_23_a_reset_ends_the_session_at_once() {
     let mut world = World::new(silent());
     let client = world.open();
     client.wire.write(&masked(TEXT, b"cut")[..4]);
     world.settle();
     client.wire.reset();
     world.settle();
-    assert!(matches!(outcome(&world).cause, Cause::Transport(_)));
+    let ended = outcome(&world);
+    assert!(matches!(ended.cause, Cause::Transport(_)));
+    assert_eq!((ended.code.as_u16(), ended.clean), (1006, false));
     world.assert_empty();
+}
+
+/// Section 7.1.7: whoever fails a connection may want to log it. The observer is told once, what was
+/// wrong and where, and none of the peer's bytes.
+#[test]
+fn cls_22_the_observer_is_told_of_a_failure() {
+    let mut world = World::new(silent());
+    let client = world.open();
+    client.text("fine");
+    client.wire.write(&masked(TEXT, b"secret \xFF words"));
+    client.wire.write(&masked(TEXT, b"behind").repeat(100));
+    client.wire.shutdown_write();
+    world.settle();
+    world.assert_empty();
+    let observed = &world.reactor.service_mut().observed;
+    let [ended] = &observed[..] else { panic!("one notice, not {observed:?}") };
+    let Cause::Protocol(error) = &ended.cause else { panic!("{:?}", ended.cause) };
+    assert_eq!((error.violation, error.frame_offset), (Violation::TextNotUtf8, 6 + 4));
+    assert_eq!(ended.code.as_u16(), 1007);
+    assert_eq!(ended.cause.to_string(), "text message is not UTF-8, in the frame at byte 10");
+    assert!(!format!("{ended:?}").contains("secret"));
 }
 
 #[test]

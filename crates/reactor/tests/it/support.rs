@@ -129,13 +129,23 @@ pub(crate) struct Scripts {
     /// Run in the next tasks phase, once.
     pub(crate) task: Option<Task>,
     pub(crate) outward: Option<Outward<Scripted>>,
+    /// The ends that it was told of as an observer.
+    pub(crate) observed: Vec<Outcome>,
     /// What it says is unfinished.
     pub(crate) unfinished: usize,
 }
 
 impl Scripts {
     pub(crate) fn new(script: Script) -> Self {
-        Self { log: Log::default(), script, decide: None, task: None, outward: None, unfinished: 0 }
+        Self {
+            log: Log::default(),
+            script,
+            decide: None,
+            task: None,
+            outward: None,
+            observed: Vec::new(),
+            unfinished: 0,
+        }
     }
 }
 
@@ -175,6 +185,7 @@ impl Service for Scripts {
             Notice::Responded { status, .. } => Told::Responded(status),
             Notice::Panicked { .. } => Told::Panicked,
             Notice::AcceptFailed(_) => Told::AcceptFailed,
+            Notice::Closed { outcome, .. } => return self.observed.push(outcome.clone()),
             _ => return,
         };
         self.log.borrow_mut().push(told);

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,33 @@ fn a_tungstenite_server_talks_to_our_client() {
         (closed.code, closed.by, closed.clean),
         (CloseCode::GOING_AWAY, Initiator::Local, true)
     );
+}
+
+/// A client that is dropped says goodbye: no bare end of the transport.
+#[test]
+fn cls_25_a_client_that_is_dropped_sends_a_close() {
+    for split in [false, true] {
+        let (tell, told) = mpsc::channel();
+        let url = by_hand(move |stream| {
+            let mut theirs = tungstenite::accept(stream).expect("a handshake");
+            let read: Vec<_> = std::iter::from_fn(|| theirs.read().ok()).collect();
+            tell.send(read).expect("the test waits for it");
+        });
+        let socket = connect_blocking(&url).expect("the server is there");
+        socket.send_text("last words").expect("open");
+        if split {
+            let (sender, receiver) = socket.split();
+            thread::spawn(move || drop(sender)).join().expect("no panic");
+            drop(receiver);
+        } else {
+            drop(socket);
+        }
+        let read = told.recv_timeout(Duration::from_secs(10)).expect("the client has gone");
+        let [Theirs::Text(text), Theirs::Close(Some(close))] = &read[..] else {
+            panic!("a text and a close, not {read:?}")
+        };
+        assert_eq!((text.as_str(), u16::from(close.code)), ("last words", 1000));
+    }
 }
 
 #[test]

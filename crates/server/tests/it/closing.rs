@@ -258,7 +258,7 @@ fn a_peer_that_vanishes_is_found_by_the_keepalive() {
 }
 
 #[test]
-fn an_end_tells_what_caused_it() {
+fn cls_04_an_end_tells_what_caused_it() {
     let route = async |mut socket: Socket, log: crate::support::Log| {
         let error = socket.recv().await.expect_err("nothing whole is sent");
         log.note(error.to_string());
@@ -290,6 +290,13 @@ fn an_end_tells_what_caused_it() {
     server.settle();
     let expected = ["the connection was closed by the peer with code 1000: bye", "no cause"];
     assert_eq!(log.take(), expected);
+
+    // What a peer says does not write lines of its own into a log.
+    let (mut server, mut client, log) = logged(route);
+    client.send_close(Some(CloseCode::NORMAL), "bye\nroot: \u{1b}[31mñ");
+    server.settle();
+    let noted = log.take();
+    assert!(noted[0].ends_with(r"code 1000: bye\nroot: \u{1b}[31mñ"), "{noted:?}");
     // Every parked receive carries one.
     assert!(size_of::<Error>() <= 32, "{}", size_of::<Error>());
 }

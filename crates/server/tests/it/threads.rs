@@ -80,7 +80,7 @@ fn a_socket_works_on_another_runtime_with_the_timers_of_its_loop() {
 }
 
 #[test]
-fn senders_on_many_threads_keep_their_order_and_never_interleave() {
+fn frg_09_senders_on_many_threads_keep_their_order_and_never_interleave() {
     let (_server, url) = start(Server::builder().route_blocking("/", |socket: BlockingSocket| {
         let (sender, mut receiver) = socket.split();
         let threads: Vec<_> = (0..4)
