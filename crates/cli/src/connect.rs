@@ -21,6 +21,7 @@ const MESSAGE_BYTES_MAX: usize = 256 << 20;
 /// What is shown of a binary message, and of a refusal.
 const SHOWN_BYTES_MAX: usize = 64;
 const SHOWN_LINES_MAX: usize = 20;
+const SHOWN_CHARS_MAX: usize = 256;
 /// The status that a shell gives to a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 /// The status that a shell gives to a program whose output nobody reads any more.
@@ -200,11 +201,11 @@ fn refusal(url: &str, error: &Error) -> String {
             let mut text = format!("{url} refused the upgrade with status {status}");
             if !reason.is_empty() {
                 text.push(' ');
-                text.push_str(&printable(reason));
+                text.push_str(&glimpse(reason));
             }
             for line in String::from_utf8_lossy(body).lines().take(SHOWN_LINES_MAX) {
                 text.push_str("\n  ");
-                text.push_str(&printable(line));
+                text.push_str(&glimpse(line));
             }
             let place = url.split_once("://").map_or(url, |(_, place)| place);
             if !place.trim_end_matches('/').contains(['/', '?']) {
@@ -220,6 +221,14 @@ fn refusal(url: &str, error: &Error) -> String {
 /// Prints a line on standard error; where nobody reads that, there is nobody to tell about it either.
 fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// The beginning of a stranger's line, without what a terminal would obey.
+fn glimpse(line: &str) -> String {
+    match line.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", printable(&line[..end])),
+        None => printable(line),
+    }
 }
 
 /// A stranger's text without what a terminal would obey.

@@ -19,6 +19,8 @@ pub(crate) enum Plan {
     HalfHandshake,
     /// Opens /echo and sends the first part of a message.
     HalfMessage,
+    /// Connects and says nothing.
+    Silence,
 }
 
 /// The child process; dropping it kills it with SIGKILL.
@@ -71,14 +73,20 @@ fn child() {
     let [plan, count, address] = parts[..] else { panic!("a plan, a count and an address") };
     let address = address.parse().expect("an address");
     let count = count.parse().expect("a count");
-    let half_message = format!("{:?}", Plan::HalfMessage);
-    let clients: Vec<_> = (0..count)
-        .map(|_| if plan == half_message { mid_message(address) } else { half_open(address) })
-        .collect();
+    let act: fn(SocketAddr) -> TcpStream = match plan {
+        "HalfMessage" => mid_message,
+        "Silence" => silent,
+        _ => half_open,
+    };
+    let clients: Vec<_> = (0..count).map(|_| act(address)).collect();
     println!("\n{READY}");
     // Until the parent kills this process, or goes away itself and closes the pipe.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     drop(clients);
+}
+
+fn silent(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).expect("the backlog has room")
 }
 
 fn half_open(address: SocketAddr) -> TcpStream {

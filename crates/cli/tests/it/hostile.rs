@@ -40,7 +40,7 @@ fn killed_in_the_middle_of_a_message() {
 }
 
 #[test]
-fn ten_thousand_half_open_handshakes() {
+fn attack_01_ten_thousand_half_open_handshakes() {
     let server = Running::start(&[]);
     let bystander = Bystander::start(server.address);
     let count = permitted(10_000);
@@ -56,7 +56,7 @@ fn ten_thousand_half_open_handshakes() {
 }
 
 #[test]
-fn half_open_handshakes_are_ended_by_the_server_itself() {
+fn attack_01_half_open_handshakes_are_ended_by_the_server_itself() {
     let server = Running::start(&[]);
     let base = server.descriptors();
     let crowd = Crowd::gather(Plan::HalfHandshake, 100, server.address);
@@ -132,7 +132,7 @@ fn ten_thousand_messages_in_one_write_to_who_takes_one_a_second_or_none() {
 }
 
 #[test]
-fn one_byte_a_second() {
+fn attack_01_one_byte_a_second() {
     let server = Running::start(&[]);
     let bystander = Bystander::start(server.address);
     let base = server.descriptors();
@@ -152,7 +152,7 @@ fn one_byte_a_second() {
 }
 
 #[test]
-fn descriptors_that_run_out_cost_only_those_who_come_too_late() {
+fn attack_17_descriptors_that_run_out_cost_only_those_who_come_too_late() {
     let server = Running::start_with_descriptors(64);
     let bystander = Bystander::start(server.address);
     leaves_no_trace(&server, || {
@@ -176,7 +176,7 @@ fn descriptors_that_run_out_cost_only_those_who_come_too_late() {
 }
 
 #[test]
-fn a_client_that_never_reads_its_echoes_costs_a_bounded_amount() {
+fn attack_16_a_client_that_never_reads_its_echoes_costs_a_bounded_amount() {
     let server = Running::start(&[]);
     let bystander = Bystander::start(server.address);
     leaves_no_trace(&server, || {

@@ -25,7 +25,7 @@ fn figure(server: &Running, name: &str) -> u64 {
 }
 
 #[test]
-fn a_chat_member_who_never_reads_misses_lines_and_keeps_nobody_waiting() {
+fn attack_13_a_chat_member_who_never_reads_misses_lines_and_keeps_nobody_waiting() {
     let server = Running::start(&[]);
     let bystander = Bystander::start(server.address);
     let _lazy = lazy(server.address, "/chat");
@@ -50,7 +50,7 @@ fn a_chat_member_who_never_reads_misses_lines_and_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_subscriber_who_never_reads_is_closed_and_keeps_nobody_waiting() {
+fn attack_13_a_subscriber_who_never_reads_is_closed_and_keeps_nobody_waiting() {
     let server = Running::start(&[]);
     let bystander = Bystander::start(server.address);
     let mut seller = Wire::open(server.address, "/ws/v1/productos");

@@ -1,5 +1,6 @@
 //! The real binary over real sockets.
 
+mod attacks;
 mod connect;
 mod hostile;
 mod lagging;

@@ -37,8 +37,15 @@ impl Running {
         Self::run(command)
     }
 
+    /// Starts it with two loops, and with a file for what it has to say of its errors.
+    pub(crate) fn start_with_log(log: fs::File) -> Self {
+        let mut command = sockeye(&["serve", "--listen", "127.0.0.1:0", "--threads", "2"]);
+        command.stderr(log);
+        Self::run(command)
+    }
+
     fn run(mut command: Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command.stdout(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
         let mut line = String::new();
@@ -57,6 +64,16 @@ impl Running {
     /// Open descriptors of the process.
     pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
+    }
+
+    /// Processor time that the process has taken, all its threads together.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let nanos = tasks.filter_map(|task| {
+            let schedstat = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            schedstat.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanos.sum())
     }
 
     /// Resident memory of the process, in KiB.

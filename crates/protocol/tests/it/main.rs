@@ -3,6 +3,7 @@
 //! A test that proves a row of the conformance matrix carries the row's id in its name or in its
 //! table.
 
+mod attacks;
 mod conformance;
 #[cfg(feature = "deflate")]
 mod deflate;

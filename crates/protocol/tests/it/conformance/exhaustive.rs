@@ -159,7 +159,7 @@ fn may_be_received(code: u16) -> bool {
 }
 
 #[test]
-fn cls_26_27_28_29_30_31_32_33_34_35_every_code_that_a_peer_can_send() {
+fn attack_24_cls_26_27_28_29_30_31_32_33_34_35_every_code_that_a_peer_can_send() {
     for role in ROLES {
         for code in 0..=u16::MAX {
             let mut endpoint = Endpoint::new(role, Config::default());

@@ -118,7 +118,7 @@ fn http_20_nothing_of_the_request_is_repeated() {
 }
 
 #[test]
-fn a_header_cannot_end_its_line() {
+fn attack_26_a_header_cannot_end_its_line() {
     for character in (0..=255).map(char::from).chain(['\u{2028}', '\u{85}', '\u{10a}', '\u{20d}']) {
         for (before, after) in [("", ""), ("a", ""), ("", "a"), ("a", "a")] {
             let text = format!("{before}{character}{after}");

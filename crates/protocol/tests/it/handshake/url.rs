@@ -135,7 +135,7 @@ fn uri_05_invalid_parts_are_refused() {
 }
 
 #[test]
-fn uri_05_every_character_in_every_part() {
+fn attack_26_uri_05_every_character_in_every_part() {
     for character in (0..=255).map(char::from) {
         for text in [
             format!("ws{character}://h/p"),
