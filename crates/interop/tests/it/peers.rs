@@ -1,6 +1,7 @@
 //! Each peer against our server and, where it serves, against our client.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use sockeye_interop::{Chromium, Fault, Foreign, Node, Python};
 
@@ -10,6 +11,9 @@ use crate::stage::{OurRole, Stage, Way};
 use crate::tab::Tab;
 use crate::tungstenite_end::TungsteniteEnd;
 use crate::variants::{Choice, Variant, few_variants, variants};
+
+/// What takes longer is told, since an end may have waited for the other in vain.
+const LONG: Duration = Duration::from_secs(3);
 
 /// A foreign implementation.
 struct Peer {
@@ -247,7 +251,12 @@ fn play_variant(
             continue;
         }
         *played += 1;
-        if let Err(fault) = (scenario.run)(&mut stage, peer.abilities) {
+        let begun = Instant::now();
+        let outcome = (scenario.run)(&mut stage, peer.abilities);
+        if begun.elapsed() > LONG {
+            println!("{:.1?}: {}, {}", begun.elapsed(), variant.name, scenario.name);
+        }
+        if let Err(fault) = outcome {
             return Ok(vec![format!("{}, {}: {fault}", variant.name, scenario.name)]);
         }
     }
