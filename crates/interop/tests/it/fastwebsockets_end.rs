@@ -24,6 +24,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::tungstenite_end::names;
 
 const WITHIN: Duration = Duration::from_secs(20);
+/// 1005, which stands for a Close frame without a code.
+const NO_STATUS: [u8; 2] = 1005_u16.to_be_bytes();
 const SUBPROTOCOL: &str = "Sec-WebSocket-Protocol";
 
 type Socket = FragmentCollector<TokioIo<Upgraded>>;
@@ -200,7 +202,7 @@ impl End {
             // It has answered by itself; the transport ends with the socket.
             OpCode::Close => {
                 self.socket = None;
-                let (code, reason) = payload.split_at_checked(2).unwrap_or((&[3, 237], &[]));
+                let (code, reason) = payload.split_at_checked(2).unwrap_or((&NO_STATUS, &[]));
                 let code = u16::from_be_bytes([code[0], code[1]]);
                 Ok(json!({ "closed": [code, str::from_utf8(reason)?] }))
             }

@@ -311,5 +311,5 @@ fn text(bytes: usize) -> String {
 
 /// Every byte there is, in no simple order.
 fn bytes(count: usize) -> Vec<u8> {
-    (0..count).map(|index| ((index * 167 + index / 256) & 0xff) as u8).collect()
+    (0..count).map(|index| (index * 167 + index / 256).to_le_bytes()[0]).collect()
 }
