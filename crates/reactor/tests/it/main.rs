@@ -18,6 +18,7 @@ mod outward;
 mod panics;
 mod reading;
 mod senders;
+mod sizes;
 mod soak;
 mod sockets;
 mod stalls;

@@ -210,3 +210,32 @@ fn a_service_connects_to_a_server_on_the_same_loop() {
     assert_eq!(world.texts(), ["round", "round"], "{:?}", world.log.borrow());
     assert_eq!(world.count(|told| matches!(told, Told::Closed(outcome) if outcome.clean)), 2);
 }
+
+/// Nothing is open yet where a handshake breaks off: a client is told once that it failed, a server
+/// has nothing to tell.
+#[test]
+fn frm_26_a_handshake_that_breaks_off_anywhere_ends_once() {
+    for cut in 0.. {
+        let (mut world, server) = dial(silent(), Answer::Accept);
+        let mut server = server.expect("a connection");
+        let answer = accepting(&server.head().expect("a request"));
+        if cut == answer.len() {
+            break;
+        }
+        server.wire.write(&answer[..cut]);
+        server.wire.shutdown_write();
+        world.settle();
+        assert_eq!(failure(&world), "Ended", "{cut} bytes of the answer");
+        world.assert_empty();
+    }
+    let request = crate::frames::request("/");
+    for cut in 0..request.len() {
+        let mut world = World::new(silent());
+        let client = world.connect();
+        client.wire.write(&request[..cut]);
+        client.wire.shutdown_write();
+        world.settle();
+        assert!(world.log.borrow().is_empty(), "{cut} bytes of the request");
+        world.assert_empty();
+    }
+}

@@ -37,9 +37,22 @@ fn utf_01_02_11_valid_text() {
     ]);
 }
 
+/// A text of many characters that are right, and one that is not.
+const LONG: &[u8] =
+    b"012345678901234567890123456789\xCE\xBA012345678901234567890123456789\xCE\xCE!";
+
 #[test]
-fn utf_03_04_invalid_text() {
+fn utf_01_03_04_invalid_text() {
     check(&[
+        // Longer texts are checked in another way, and so are those in pieces.
+        refused!("UTF-01", BOTH, [Frame(0x81, LONG)], ["error TextNotUtf8 at 0"], "1007"),
+        refused!(
+            "UTF-01",
+            BOTH,
+            [Frame(0x01, b"begun: "), Frame(0x80, LONG)],
+            ["error TextNotUtf8 at 1"],
+            "1007"
+        ),
         refused!("UTF-03", BOTH, [Frame(0x81, b"\xC0\xAF")], ["error TextNotUtf8 at 0"], "1007"),
         refused!(
             "UTF-03",
