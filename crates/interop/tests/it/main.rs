@@ -1,5 +1,15 @@
 //! Sockeye against foreign programs; see the crate's documentation.
 
+// The table that every peer runs.
+mod peers;
+mod scenarios;
+mod stage;
+mod variants;
+mod tab;
+mod fastwebsockets_end;
+mod tungstenite_end;
+mod curl_command;
+// The command and its page.
 mod page;
 mod python_client;
 mod python_server;

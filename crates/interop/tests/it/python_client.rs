@@ -25,7 +25,7 @@ const CHECKS: [&str; 14] = [
 
 #[test]
 fn python_client_talks_to_every_route() -> Result<(), Fault> {
-    let python = Python::with_websockets()?;
+    let python = Python::with_peers()?;
     let mut server = Server::start()?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/python/client.py");
     let said = python.start(&script, &[&server.url("")])?.succeed(Duration::from_secs(120))?;
@@ -40,7 +40,7 @@ fn python_client_talks_to_every_route() -> Result<(), Fault> {
 
 #[test]
 fn python_client_hears_1001_when_the_server_stops() -> Result<(), Fault> {
-    let python = Python::with_websockets()?;
+    let python = Python::with_peers()?;
     let mut server = Server::start()?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/python/last_words.py");
     let mut client = python.start(&script, &[&server.url("/echo")])?;

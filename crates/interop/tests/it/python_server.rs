@@ -17,7 +17,7 @@ struct Foreign {
 impl Foreign {
     fn start() -> Result<Self, Fault> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/python/server.py");
-        let mut program = Python::with_websockets()?.start(&script, &[])?;
+        let mut program = Python::with_peers()?.start(&script, &[])?;
         let line = program.line_with("port ", Duration::from_secs(30))?;
         let port = line.trim_start_matches("port ").to_owned();
         Ok(Self { program, base: format!("ws://127.0.0.1:{port}") })
