@@ -175,6 +175,18 @@ impl Connection {
         self.handle(event, output)
     }
 
+    /// What inflating has cost since the last call, in bytes inflated; always 0 without compression.
+    ///
+    /// A few bytes of input can come to a thousand times as many, so a driver that shares its time
+    /// among connections counts these and not those: after each [`receive`](Self::receive), whether
+    /// an event came or not. Copies of what the peer may refer to are counted with their share of
+    /// the time.
+    #[must_use]
+    #[inline]
+    pub fn take_inflating_cost(&mut self) -> usize {
+        self.reader.take_inflating_cost()
+    }
+
     /// Tells that the transport has ended: the peer sends nothing more, or it broke.
     ///
     /// Afterwards [`transport`](Self::transport) is `Close`. Without a Close frame before it, this
@@ -309,6 +321,10 @@ impl Connection {
                 let payload = self.keepalive.ping(now);
                 self.control_rate.owe();
                 self.write(Opcode::Ping, &payload, output);
+                #[cfg(feature = "deflate")]
+                if let Some(deflater) = &mut self.deflater {
+                    deflater.rest();
+                }
                 Ok(())
             }
             Some(Due::Pong) => {
@@ -370,13 +386,6 @@ impl Connection {
     #[must_use]
     pub const fn config(&self) -> &Arc<Config> {
         &self.config
-    }
-
-    /// Whether compressed messages are taken: their events may hold far more bytes than the input.
-    #[must_use]
-    #[inline]
-    pub const fn inflates(&self) -> bool {
-        self.reader.inflates()
     }
 
     /// Whether messages can be sent.

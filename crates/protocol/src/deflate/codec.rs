@@ -19,21 +19,28 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
 /// What is inflated behind the last byte of a message: the tail that was not sent, and an empty
 /// final block. Only data that ends where a block does lets that block be read as one.
-pub(crate) const END_OF_MESSAGE: [u8; 9] = [0x00, 0x00, 0xFF, 0xFF, 0x01, 0x00, 0x00, 0xFF, 0xFF];
+const END_OF_MESSAGE: [u8; 9] = [0x00, 0x00, 0xFF, 0xFF, 0x01, 0x00, 0x00, 0xFF, 0xFF];
 
 /// The most bytes that one step of inflating appends.
 const STEP_BYTES_MAX: usize = 16 * 1024;
 
-/// The most blocks of a message that say they are the last. Going on after one costs a copy of the
-/// window, for two bytes sent.
-const FINAL_BLOCKS_MAX: u32 = 1024;
+/// So many bytes are copied in the time in which one is inflated, roughly.
+const COPIED_FOR_ONE: usize = 16;
+
+/// With less room than this at the end of a message it grows before a step.
+const ROOM_BYTES_MIN: usize = 64;
+
+/// The most blocks of a message that say they are the last: as many as a sender needs that ends a
+/// mebibyte every 4 KiB. Going on after one costs a copy of the window, for two bytes sent.
+const FINAL_BLOCKS_MAX: u32 = 256;
 
 /// 4096 symbols are collected for a block, a quarter of what is usual: few messages have more, and a
 /// deflater is 60 KiB smaller for it.
 const MEMORY_LEVEL: i32 = 6;
 
-/// How many deflaters a thread keeps, each for one setting.
-const SPARE_DEFLATERS_MAX: usize = 4;
+/// How many deflaters a thread keeps, each for one setting: one for each window that peers can ask
+/// for, so that none of them can make others be built anew for each message.
+const SPARE_DEFLATERS_MAX: usize = 7;
 
 thread_local! {
     /// Not in use, for the next message on this thread.
@@ -74,6 +81,8 @@ pub(crate) struct Inflater {
     window_bytes_max: usize,
     keeps_context: bool,
     message_bytes_max: usize,
+    /// What inflating has cost since that was last asked, in bytes inflated.
+    cost: usize,
 }
 
 impl Inflater {
@@ -88,7 +97,14 @@ impl Inflater {
             window_bytes_max: window.bytes(),
             keeps_context: agreed.keeps_peer_context,
             message_bytes_max,
+            cost: 0,
         }
+    }
+
+    /// What inflating has cost since the last call, in bytes inflated. Copying counts as well, since
+    /// two bytes of input can make it copy a window.
+    pub(crate) const fn take_cost(&mut self) -> usize {
+        core::mem::replace(&mut self.cost, 0)
     }
 
     /// Inflates from the beginning of `input` and appends to `message` what comes of it, up to a
@@ -101,13 +117,18 @@ impl Inflater {
             let mut stream = spare_inflater();
             remember(&mut stream, &self.window)?;
             self.stream = Some(stream);
+            self.cost = self.cost.saturating_add(self.window.len() / COPIED_FOR_ONE);
         }
         let Some(stream) = &mut self.stream else { return Err(Fault::Invalid) };
         let len = message.len();
         // One byte more than the limit tells that there is more.
         let left = self.message_bytes_max.saturating_sub(len).saturating_add(1);
-        let room = input.len().saturating_mul(4).clamp(256, STEP_BYTES_MAX).min(left);
-        reserve(message, room, left);
+        let mut room = input.len().saturating_mul(4).clamp(256, STEP_BYTES_MAX).min(left);
+        let spare = message.capacity() - len;
+        if spare >= ROOM_BYTES_MIN {
+            room = room.min(spare);
+        }
+        reserve(message, room, len.saturating_add(left));
         message.resize(len + room, 0);
         let (taken, produced) = (stream.total_in(), stream.total_out());
         let status = stream.decompress(
@@ -119,6 +140,7 @@ impl Inflater {
         let taken = usize::try_from(stream.total_in() - taken).unwrap_or(usize::MAX);
         let produced = usize::try_from(stream.total_out() - produced).unwrap_or(usize::MAX);
         message.truncate(len.saturating_add(produced));
+        self.cost = self.cost.saturating_add(produced);
         *input = input.get(taken..).unwrap_or_default();
         match status {
             Ok(Status::StreamEnd) => self.is_ended = true,
@@ -134,9 +156,20 @@ impl Inflater {
         Ok(if input.is_empty() && produced < room { Step::Done } else { Step::More })
     }
 
-    /// Ends the message, after [`END_OF_MESSAGE`] was inflated as well. The stream goes back to
-    /// the thread, and what may be referred to later is kept.
-    pub(crate) fn end(&mut self, message: &[u8]) -> Result<(), Fault> {
+    /// Ends the message, all of which `message` holds. The stream goes back to the thread, and what
+    /// may be referred to later is kept.
+    pub(crate) fn end(&mut self, message: &mut Vec<u8>) -> Result<(), Fault> {
+        let (len, mut input) = (message.len(), &END_OF_MESSAGE[..]);
+        let mut step = Ok(Step::More);
+        while step == Ok(Step::More) {
+            step = self.step(&mut input, message);
+        }
+        // Only data that was cut off takes what stands behind it for a part of itself.
+        if message.len() > len {
+            message.truncate(len);
+            return Err(Fault::Invalid);
+        }
+        step?;
         if !self.is_ended {
             return Err(Fault::Invalid);
         }
@@ -147,12 +180,23 @@ impl Inflater {
         }
         if self.keeps_context {
             let recent = last(message, self.window_bytes_max);
-            let older = last(&self.window, self.window_bytes_max - recent.len()).len();
-            self.window.drain(..self.window.len() - older);
-            self.window.reserve_exact(recent.len());
-            self.window.extend_from_slice(recent);
+            self.remember(recent);
         }
         Ok(())
+    }
+
+    /// Appends what came last to the window, and forgets what does not fit any more.
+    fn remember(&mut self, recent: &[u8]) {
+        let older = last(&self.window, self.window_bytes_max - recent.len()).len();
+        self.window.drain(..self.window.len() - older);
+        let needed = older + recent.len();
+        if needed > self.window.capacity() {
+            // It doubles, so that short messages do not have it copied each time.
+            let capacity = needed.saturating_mul(2).min(self.window_bytes_max);
+            self.window.reserve_exact(capacity - older);
+        }
+        self.window.extend_from_slice(recent);
+        self.cost = self.cost.saturating_add(needed / COPIED_FOR_ONE);
     }
 
     /// Goes on after a final block: with a new stream that knows what came before it, also of this
@@ -166,7 +210,9 @@ impl Inflater {
         let Some(stream) = &mut self.stream else { return Err(Fault::Invalid) };
         stream.reset(false);
         let recent = last(message, self.window_bytes_max);
-        remember(stream, last(&self.window, self.window_bytes_max - recent.len()))?;
+        let older = last(&self.window, self.window_bytes_max - recent.len());
+        self.cost = self.cost.saturating_add((older.len() + recent.len()) / COPIED_FOR_ONE);
+        remember(stream, older)?;
         remember(stream, recent)
     }
 }
@@ -194,15 +240,18 @@ fn last(bytes: &[u8], len: usize) -> &[u8] {
     bytes.get(bytes.len().saturating_sub(len)..).unwrap_or_default()
 }
 
-/// Makes room for `additional` bytes: it doubles, but never exceeds what can still be appended, and
-/// makes room for all of that rather than leave less than a step for another time.
-fn reserve(message: &mut Vec<u8>, additional: usize, appended_max: usize) {
-    let spare = message.capacity() - message.len();
-    if spare < additional {
-        let doubled = message.len().max(additional);
-        let is_near_the_end = appended_max.saturating_sub(doubled) < STEP_BYTES_MAX;
-        message.reserve_exact(if is_near_the_end { appended_max } else { doubled });
+/// Makes room for `additional` bytes in a message of at most `len_max`: for all of these, or half, or
+/// a quarter, and so on, so that the last move is from half to all and holds no more than both.
+fn reserve(message: &mut Vec<u8>, additional: usize, len_max: usize) {
+    let needed = message.len().saturating_add(additional);
+    if needed <= message.capacity() {
+        return;
     }
+    let mut capacity = len_max.max(needed);
+    while capacity.div_ceil(2) >= needed && capacity > 1 {
+        capacity = capacity.div_ceil(2);
+    }
+    message.reserve_exact(capacity - message.len());
 }
 
 /// Lets later data refer to `bytes`.
@@ -282,6 +331,10 @@ pub(crate) struct Deflater {
     keeps_context: bool,
     /// What knows the messages sent so far, if they may be referred to; from the first one on.
     context: Option<Box<zlib_rs::Deflate>>,
+    /// Whether the peer's window has bytes that the context does not know.
+    is_stale: bool,
+    /// Whether the context was used since it was last asked to rest.
+    is_in_use: bool,
 }
 
 impl Deflater {
@@ -296,6 +349,8 @@ impl Deflater {
             payload_bytes_min: agreed.payload_bytes_min,
             keeps_context: agreed.keeps_own_context,
             context: None,
+            is_stale: false,
+            is_in_use: false,
         })
     }
 
@@ -314,12 +369,14 @@ impl Deflater {
             return (compressed.len() < payload.len()).then_some(compressed);
         }
         let context = self.context.get_or_insert_with(|| Box::new(self.setting.deflater()));
+        if core::mem::take(&mut self.is_stale) {
+            context.reset();
+        }
+        self.is_in_use = true;
         // From here on the message is part of the context, so it is sent this way even if it has
         // grown.
         let compressed = compress(context, payload);
-        if compressed.is_none() {
-            context.reset();
-        }
+        self.is_stale = compressed.is_none();
         compressed
     }
 
@@ -330,10 +387,17 @@ impl Deflater {
     }
 
     /// Refers to nothing that was sent before: a compressed message that this deflater does not
-    /// know has been sent.
-    pub(crate) fn forget_context(&mut self) {
-        if let Some(context) = &mut self.context {
-            context.reset();
+    /// know has been sent. It starts anew with the next message that it is given, so that many such
+    /// messages in a row cost it nothing.
+    pub(crate) const fn forget_context(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// Gives the context back if it was not used since the last call. What comes next refers to
+    /// nothing before it then, which it need not.
+    pub(crate) fn rest(&mut self) {
+        if !core::mem::take(&mut self.is_in_use) {
+            self.context = None;
         }
     }
 }

@@ -7,7 +7,7 @@
 mod offer;
 mod codec;
 
-pub(crate) use codec::{Deflater, END_OF_MESSAGE, Fault, Inflater, Setting, Step};
+pub(crate) use codec::{Deflater, Fault, Inflater, Setting, Step};
 pub(crate) use offer::{NAME, RESPONSE_LEN_MAX};
 
 use core::fmt;
@@ -70,7 +70,8 @@ impl fmt::Display for WindowBits {
 pub struct DeflateConfig {
     /// Whether a message that we send may refer to those before it; default `false`. It makes
     /// similar messages much shorter, and costs each connection that has sent one 288 KiB, or 162
-    /// to 225 KiB with a smaller window. Without it all connections of a thread share a deflater.
+    /// to 225 KiB with a smaller window, until the keepalive has sent two pings with no message
+    /// between them. Without it all connections of a thread share a deflater.
     pub keeps_own_context: bool,
     /// Whether a message from the peer may refer to those before it; default `false`. It costs a
     /// window for each connection that has received one, at most 32 KiB.

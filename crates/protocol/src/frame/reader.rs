@@ -123,11 +123,6 @@ impl FrameReader {
         }
     }
 
-    /// Whether messages may be compressed.
-    pub(crate) const fn takes_compressed(&self) -> bool {
-        self.compressed_bytes_max.is_some()
-    }
-
     /// Lets messages be compressed, by RSV1 on their first frame (RFC 7692, section 6). The limit
     /// on their size is then that of whoever inflates them; what is checked here is that nothing
     /// comes which cannot fit, since even data that does not compress grows by little.

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::control::{self, ControlBody};
 use crate::config::Config;
 #[cfg(feature = "deflate")]
-use crate::deflate::{Deflate, END_OF_MESSAGE, Fault, Inflater, Step};
+use crate::deflate::{Deflate, Fault, Inflater, Step};
 use crate::error::{ProtocolError, Violation};
 use crate::event::{Event, Payload, Text};
 use crate::frame::{self, FrameReader, Opcode, RawChunk, WholeMessage};
@@ -93,10 +93,13 @@ impl MessageReader {
         Ok(None)
     }
 
-    /// Whether compressed messages are taken.
+    /// What inflating has cost since the last call, in bytes inflated.
     #[inline]
-    pub(crate) const fn inflates(&self) -> bool {
-        self.frames.takes_compressed()
+    pub(crate) fn take_inflating_cost(&mut self) -> usize {
+        #[cfg(feature = "deflate")]
+        return self.inflater.as_mut().map_or(0, |inflater| inflater.take_cost());
+        #[cfg(not(feature = "deflate"))]
+        0
     }
 
     /// Whether the stream stands between two messages.
@@ -172,7 +175,6 @@ impl MessageReader {
         if !(chunk.ends_frame && header.fin) {
             return Ok(None);
         }
-        partial.inflate(inflater, &END_OF_MESSAGE)?;
         partial.append(|message| inflater.end(message).map_err(violation))?;
         self.finish()
     }
@@ -295,8 +297,9 @@ impl Partial {
             Self::Text(text) => {
                 let mut appended = Ok(());
                 let checked = text.append(|buffer| appended = append(buffer));
-                appended?;
-                checked.map_err(|_| Violation::TextNotUtf8)
+                // What was appended came before what stopped it.
+                checked.map_err(|_| Violation::TextNotUtf8)?;
+                appended
             }
             Self::Binary(buffer) => append(buffer),
         }

@@ -80,6 +80,8 @@ pub(crate) fn write_compressed(
             tail.extend_from_slice(&payload);
         });
     } else {
+        // It was made with more room than it came to need, and may wait for long.
+        payload.shrink_to_fit();
         outbox.append(&header[..header_len]);
         outbox.append_shared(payload.into());
     }

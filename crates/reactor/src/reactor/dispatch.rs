@@ -179,18 +179,12 @@ fn feed_events<H: Handler>(
     while !link.holds_back() && *inflated < shared.config.turn_bytes_max {
         let mut output =
             Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now: shared.now };
-        let Some(event) = connection.receive(input, &mut output)? else { break };
+        let received = connection.receive(input, &mut output);
+        *inflated = inflated.saturating_add(connection.take_inflating_cost());
+        let Some(event) = received? else { break };
         link.note_level();
-        let message_bytes = match &event {
-            Event::Text(text) => text.len(),
-            Event::Binary(payload) => payload.len(),
-            _ => 0,
-        };
         if let Event::Text(_) | Event::Binary(_) = event {
             shared.stats.messages_received += 1;
-        }
-        if connection.inflates() {
-            *inflated += message_bytes;
         }
         handler.event(&mut Peer::new(link, connection, shared), event);
     }

@@ -138,3 +138,46 @@ fn pmc_22_one_turn_inflates_a_bounded_number_of_bytes() {
     assert!(turns >= 20);
     assert_eq!(world.count(|told| matches!(told, Told::Text(text) if text == "x")), 20);
 }
+
+/// Bytes that inflate to nothing, and still have a window copied for every two or seven of them.
+#[test]
+fn pmc_22_one_turn_copies_a_bounded_number_of_windows() {
+    let mut keeping = deflating();
+    keeping.keeps_peer_context = true;
+    // A window full of zeros, from a client's deflater.
+    let mut stored = vec![0x00, 0x00, 0x80, 0xFF, 0x7F];
+    stored.resize(5 + (1 << 15), b'a');
+    stored.push(0x00);
+    let mut final_blocks = [0x03, 0x00].repeat(256);
+    final_blocks.push(0x00);
+    // What a message is, and how many of them a turn may take: the share of a window in the
+    // budget is a sixteenth of it, and a message costs two more than it has final blocks.
+    let window = (1 << 15) / 16;
+    for (payload, copies) in [(&final_blocks[..], 258), (&[0x00], 2)] {
+        let budget = 64 * 1024;
+        let in_one_turn = (budget / (copies * window)).max(1);
+        let mut world = World::configured(silent(), |config| {
+            config.connection = limits(Some(keeping));
+            config.turn_bytes_max = budget;
+        });
+        let (attacker, _) = offer(&mut world);
+        let (other, _) = offer(&mut world);
+        attacker.wire.write(&masked(COMPRESSED_TEXT, &stored));
+        world.settle();
+        let count = 100;
+        attacker.wire.write(&masked(COMPRESSED_TEXT, payload).repeat(count));
+        other.wire.write(&masked(TEXT, b"x").repeat(20));
+        let (mut before, mut turns) = (0, 0);
+        while before < count {
+            world.turn();
+            let empty = world.count(|told| matches!(told, Told::Text(text) if text.is_empty()));
+            // Alone, a session may take four times as much.
+            assert!(empty - before <= 4 * in_one_turn, "{} in one turn", empty - before);
+            before = empty;
+            turns += 1;
+            assert!(turns < 1000, "they come one after the other");
+        }
+        assert!(turns >= count / (4 * in_one_turn), "{turns} turns");
+        assert_eq!(world.count(|told| matches!(told, Told::Text(text) if text == "x")), 20);
+    }
+}

@@ -1,15 +1,18 @@
 //! Compression of messages (RFC 7692).
 
 mod limits;
+mod memory;
 mod offers;
 mod reference;
 mod sending;
+mod streams;
 mod vectors;
+mod writer;
 
 use sockeye_protocol::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HeadLimits, Reply, ServerHandshake, Url,
 };
-use sockeye_protocol::{Config, Deflate, DeflateConfig, Outbox, Role};
+use sockeye_protocol::{Config, Deflate, DeflateConfig, Outbox, Role, WindowBits};
 
 use crate::support::Endpoint;
 
@@ -48,9 +51,11 @@ fn negotiate(client: &DeflateConfig, server: &DeflateConfig) -> (Deflate, Deflat
 
 /// What `role` has if it wants `config` and its peer agrees to everything.
 fn agreed(role: Role, config: &DeflateConfig) -> Deflate {
+    let mut lax = deflating();
+    lax.own_window_min = WindowBits::MIN;
     match role {
-        Role::Client => negotiate(config, &deflating()).0,
-        Role::Server => negotiate(&deflating(), config).1,
+        Role::Client => negotiate(config, &lax).0,
+        Role::Server => negotiate(&lax, config).1,
     }
 }
 

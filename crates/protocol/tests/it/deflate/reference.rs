@@ -43,6 +43,8 @@ pub(super) struct Reference {
     output: Vec<u8>,
     /// The farthest reference so far.
     pub(super) distance_max: usize,
+    /// How many blocks said that they are the last.
+    pub(super) final_blocks: usize,
 }
 
 struct Bits<'b> {
@@ -100,7 +102,7 @@ impl Reference {
         let mut bits = Bits { bytes: &bytes, position: 0 };
         let start = self.output.len();
         while bits.position.div_ceil(8) < bytes.len() {
-            let _is_final = bits.bit();
+            let is_final = bits.bit() == 1;
             match bits.number(2) {
                 0 => self.stored(&mut bits),
                 1 => {
@@ -119,6 +121,10 @@ impl Reference {
                     self.compressed(&mut bits, &literals, &distances);
                 }
                 _ => panic!("reserved"),
+            }
+            if is_final {
+                self.final_blocks += 1;
+                bits.position = bits.position.next_multiple_of(8);
             }
         }
         self.output[start..].to_vec()

@@ -11,7 +11,7 @@ use super::{deflating, endpoint_with, negotiate};
 use crate::support::{Endpoint, KEY};
 
 /// Text that compresses, with repetitions near and far.
-fn prose(len: usize) -> String {
+pub(super) fn prose(len: usize) -> String {
     let words = ["salmon", "river", "ocean", "spawn", "leap", "net", "otter", "bear", "stream"];
     let mut state = 7_u32;
     let mut text = String::new();
@@ -25,7 +25,7 @@ fn prose(len: usize) -> String {
 }
 
 /// Bytes that do not compress.
-fn noise(len: usize) -> Vec<u8> {
+pub(super) fn noise(len: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let next = || {
         state ^= state << 13;
@@ -36,7 +36,7 @@ fn noise(len: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(len).collect()
 }
 
-fn send(
+pub(super) fn send(
     endpoint: &mut Endpoint,
     act: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
 ) -> Vec<u8> {
@@ -45,7 +45,7 @@ fn send(
 }
 
 /// The first byte of the only frame, and its payload without its mask.
-fn parse(sent: &[u8]) -> (u8, Vec<u8>) {
+pub(super) fn parse(sent: &[u8]) -> (u8, Vec<u8>) {
     let (mut len, mut at) = (usize::from(sent[1] & 0x7F), 2);
     if len >= 126 {
         let bytes = if len == 126 { 2 } else { 8 };
@@ -195,7 +195,7 @@ fn pmc_27_messages_below_the_size_and_secrets_are_sent_as_they_are() {
 }
 
 /// Feeds `sent` and returns the messages, whole.
-fn receive(endpoint: &mut Endpoint, sent: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn receive(endpoint: &mut Endpoint, sent: &[u8]) -> Vec<Vec<u8>> {
     let mut bytes = sent.to_vec();
     let mut input = &mut bytes[..];
     let mut messages = Vec::new();
