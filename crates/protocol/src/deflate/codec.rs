@@ -38,6 +38,10 @@ const FINAL_BLOCKS_MAX: u32 = 256;
 /// deflater is 60 KiB smaller for it.
 const MEMORY_LEVEL: i32 = 6;
 
+/// With a context a message this many times shorter is worth compressing: it finds what it repeats
+/// in the messages before it.
+const GAIN_OF_CONTEXT: usize = 4;
+
 /// How many deflaters a thread keeps, each for one setting: one for each window that peers can ask
 /// for, so that none of them can make others be built anew for each message.
 const SPARE_DEFLATERS_MAX: usize = 7;
@@ -356,7 +360,8 @@ impl Deflater {
 
     /// The payload of a compressed message, or `None` if it is better sent as it is.
     pub(crate) fn compress(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
-        if payload.len() < self.payload_bytes_min {
+        let gain = if self.keeps_context { GAIN_OF_CONTEXT } else { 1 };
+        if payload.len() < self.payload_bytes_min / gain {
             return None;
         }
         if payload.is_empty() {

@@ -87,7 +87,9 @@ pub struct DeflateConfig {
     pub peer_window_max: WindowBits,
     /// How much work to put into compression, 1 to 9; default 4. Above 6 little is won.
     pub level: u8,
-    /// Messages with fewer bytes than this are sent as they are; default 256.
+    /// Messages with fewer bytes than this are sent as they are; default 256. With a context it is a
+    /// quarter of it, since a short message then repeats those before it. 0 compresses even empty
+    /// messages.
     pub payload_bytes_min: usize,
 }
 

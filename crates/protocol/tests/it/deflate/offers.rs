@@ -73,7 +73,7 @@ fn offer(config: &DeflateConfig) -> String {
 }
 
 #[test]
-fn pmd_01_pmd_02_pmd_03_pmd_10_pmd_17_invalid_offers_are_declined() {
+fn pmd_01_02_03_05_10_17_ext_02_06_invalid_offers_are_declined() {
     let values =
         ["0", "7", "16", "08", "8.0", "+8", "-1", "1", "010", "15x", "x", "1e1", "255", "264"];
     let mut offers: Vec<String> = vec![
@@ -107,7 +107,7 @@ fn pmd_01_pmd_02_pmd_03_pmd_10_pmd_17_invalid_offers_are_declined() {
 }
 
 #[test]
-fn pmd_11_to_pmd_26_accepted_offers() {
+fn pmd_04_11_13_14_18_20_21_22_24_26_ext_04_07_offers_that_are_accepted() {
     let full = deflating();
     let narrow = with(|config| {
         config.own_window_max = bits(11);
@@ -173,6 +173,9 @@ fn pmd_11_to_pmd_26_accepted_offers() {
         Some("; server_max_window_bits=11; client_max_window_bits=10"),
         "PMD-26: the next offer"
     );
+    // EXT-07: of several that could be accepted, one is.
+    let twice = "permessage-deflate; client_no_context_takeover, permessage-deflate";
+    assert_eq!(answer(&full, twice).as_deref(), Some("; client_no_context_takeover"));
 }
 
 #[test]
@@ -202,7 +205,7 @@ fn pmd_12_pmd_14_pmd_25_ext_05_offers() {
 }
 
 #[test]
-fn pmd_06_to_pmd_10_pmd_19_to_pmd_21_pmd_25_responses_that_are_refused() {
+fn pmd_06_07_08_09_10_19_20_21_25_ext_01_02_07_09_responses_that_are_refused() {
     let full = deflating();
     let narrow = with(|config| {
         config.own_window_max = bits(10);

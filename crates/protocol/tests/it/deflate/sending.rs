@@ -8,7 +8,7 @@ use sockeye_protocol::{
 
 use super::reference::Reference;
 use super::{deflating, endpoint_with, negotiate};
-use crate::support::{Endpoint, KEY};
+use crate::support::{Endpoint, KEY, frame};
 
 /// Text that compresses, with repetitions near and far.
 pub(super) fn prose(len: usize) -> String {
@@ -112,33 +112,41 @@ fn pmc_16_without_a_context_equal_messages_give_equal_frames() {
 #[test]
 fn pmc_18_pmd_22_no_window_larger_than_agreed_is_used() {
     let text = prose(100_000);
-    for bits in 9..=15 {
-        for level in [1, 4, 6, 9] {
-            let mut config = deflating();
-            config.own_window_max = WindowBits::new(bits).expect("8 to 15");
-            config.level = level;
-            let mut endpoint = endpoint_with(Role::Server, Config::default(), &config);
-            let mut reference = Reference::default();
-            for part in [&text[..60_000], &text[60_000..], "salmon river ocean"] {
-                let sent = send(&mut endpoint, |end, output| end.send_text(part, output));
-                let (first, payload) = parse(&sent);
-                assert_eq!(first, 0xC1);
-                assert_eq!(reference.message(&payload), part.as_bytes());
-            }
-            let window = 1 << bits;
-            assert!(reference.distance_max <= window, "{bits} bits: {}", reference.distance_max);
-            if level == 9 {
-                assert!(reference.distance_max > window / 4, "the window is used");
+    for role in [Role::Server, Role::Client] {
+        for bits in 9..=15 {
+            for level in [1, 4, 6, 9] {
+                let mut config = deflating();
+                config.own_window_max = WindowBits::new(bits).expect("8 to 15");
+                config.level = level;
+                let mut endpoint = endpoint_with(role, Config::default(), &config);
+                let mut reference = Reference::default();
+                for part in [&text[..60_000], &text[60_000..], "salmon river ocean"] {
+                    let sent = send(&mut endpoint, |end, output| end.send_text(part, output));
+                    let (first, payload) = parse(&sent);
+                    assert_eq!(first, 0xC1);
+                    assert_eq!(reference.message(&payload), part.as_bytes());
+                }
+                let (window, used) = (1 << bits, reference.distance_max);
+                assert!(used <= window, "{bits} bits at level {level}: {used}");
+                assert!(level < 9 || used > window / 4, "the window is used");
             }
         }
+        // With 8, which no deflater can do, nothing is compressed, and all of it understood.
+        let mut config = deflating();
+        config.own_window_min = WindowBits::MIN;
+        config.own_window_max = WindowBits::MIN;
+        let mut endpoint = endpoint_with(role, Config::default(), &config);
+        let sent = send(&mut endpoint, |end, output| end.send_text(&text[..900], output));
+        assert_eq!(parse(&sent), (0x81, text.as_bytes()[..900].to_vec()));
+        if role == Role::Server {
+            let shared = Prepared::text(&text[..900]);
+            let sent = send(&mut endpoint, |end, output| end.send_prepared(&shared, output));
+            assert_eq!(parse(&sent).0, 0x81);
+        }
+        // Its peer may compress all the same.
+        let hello = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+        assert_eq!(receive(&mut endpoint, &frame(role, 0xC1, &hello)), [b"Hello"]);
     }
-    // With 8, which no deflater can do, nothing is compressed.
-    let mut config = deflating();
-    config.own_window_min = WindowBits::MIN;
-    config.own_window_max = WindowBits::MIN;
-    let mut endpoint = endpoint_with(Role::Server, Config::default(), &config);
-    let sent = send(&mut endpoint, |end, output| end.send_text("Hello", output));
-    assert_eq!(parse(&sent), (0x81, b"Hello".to_vec()));
 }
 
 #[test]
@@ -163,6 +171,7 @@ fn pmc_27_messages_below_the_size_and_secrets_are_sent_as_they_are() {
     let config = {
         let mut config = deflating();
         config.payload_bytes_min = 100;
+        config.keeps_own_context = false;
         config
     };
     let (short, long) = ("a".repeat(99), "a".repeat(100));
@@ -191,6 +200,25 @@ fn pmc_27_messages_below_the_size_and_secrets_are_sent_as_they_are() {
         assert_eq!(first(&|end, output| end.send_pong(&[b'a'; 125], output)), 0x8A);
         let reason = CloseReason::new(CloseCode::NORMAL, "a".repeat(123));
         assert_eq!(first(&|end, output| end.close(Some(reason.clone()), output)), 0x88);
+    }
+}
+
+#[test]
+fn pmc_27_with_a_context_messages_of_a_quarter_of_the_size_are_compressed() {
+    let mut config = DeflateConfig::default();
+    for (keeps, min) in [(false, 256), (true, 64)] {
+        config.keeps_own_context = keeps;
+        let mut endpoint = endpoint_with(Role::Server, Config::default(), &config);
+        for (len, first) in [(min - 1, 0x81), (min, 0xC1)] {
+            let sent = send(&mut endpoint, |end, output| end.send_text(&"a".repeat(len), output));
+            assert_eq!(parse(&sent).0, first, "{len} bytes, context {keeps}");
+        }
+        // A shared message has no context, whatever the connection has.
+        for (len, first) in [(255, 0x81), (256, 0xC1)] {
+            let shared = Prepared::text(&"a".repeat(len));
+            let sent = send(&mut endpoint, |end, output| end.send_prepared(&shared, output));
+            assert_eq!(parse(&sent).0, first, "{len} bytes, context {keeps}");
+        }
     }
 }
 

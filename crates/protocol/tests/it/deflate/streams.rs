@@ -86,7 +86,7 @@ fn pmc_15_final_blocks_that_end_inside_a_byte_are_padded() {
                 .finish();
             let mut endpoint = endpoint_with(role, Config::default(), &deflating());
             let expected = [&literals[..], b"xy"].concat();
-            assert_eq!(inflated(&mut endpoint, role, &payload), [expected.clone()], "{count}");
+            assert_eq!(inflated(&mut endpoint, role, &payload), [&expected[..]], "{count}");
             let mut reference = Reference::default();
             assert_eq!(reference.message(&payload), expected);
             assert_eq!(reference.final_blocks, 2);
