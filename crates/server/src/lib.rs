@@ -87,7 +87,7 @@ pub use sockeye_protocol::{
     Prepared, ProtocolError, Role, SendError, Text,
 };
 #[cfg(feature = "deflate")]
-pub use sockeye_protocol::{DeflateConfig, WindowBits};
+pub use sockeye_protocol::{Deflate, DeflateConfig, WindowBits};
 pub use sockeye_reactor::engine::{Address, Remote};
 pub use sockeye_reactor::{
     Cause, Config as LoopConfig, ConnectError, DrainPlan, DrainReport, Handle, Handler, Key,

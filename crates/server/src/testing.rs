@@ -32,6 +32,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "deflate")]
+use sockeye_protocol::handshake::{ClientHandshake, ClientRequest, HeadLimits, Reply, Url};
 use sockeye_protocol::{
     CloseCode, CloseReason, Connection, Event, Instant, MaskKeys, Outbox, Output, Role,
 };
@@ -44,6 +46,8 @@ use crate::group::Group;
 use crate::server::ServerBuilder;
 use crate::service::{App, LoopService, Stats};
 use crate::socket::{SocketHandle, SocketId};
+#[cfg(feature = "deflate")]
+use crate::{Deflate, DeflateConfig};
 
 pub use sockeye_reactor::Draining;
 pub use sockeye_reactor::engine::{Conditions, Network, Wire};
@@ -102,6 +106,38 @@ impl TestServer {
         let mut client = TestClient::new(wire, self.network.clone());
         let head = client.take_head();
         assert!(head.starts_with("HTTP/1.1 101 "), "the server answered {head:?}");
+        client
+    }
+
+    /// A client that offers to compress as `config` says, and whose handshake at this path is over.
+    /// [`TestClient::compression`] says what the server made of it.
+    ///
+    /// # Panics
+    /// If the server does not upgrade, or answers what was not offered.
+    #[cfg(feature = "deflate")]
+    #[track_caller]
+    pub fn connect_deflating(&mut self, path: &str, config: DeflateConfig) -> TestClient {
+        let url = Url::parse(&format!("ws://test{path}")).expect("a path");
+        let request = ClientRequest::new(&url).deflate(config);
+        let mut outbox = Outbox::new();
+        let limits = HeadLimits::default();
+        let mut handshake =
+            ClientHandshake::start(&request, *b"the sample nonce", limits, &mut outbox);
+        let wire = self.wire();
+        outbox.chunks().for_each(|chunk| wire.write(chunk));
+        self.settle();
+        let mut client = TestClient::new(wire, self.network.clone());
+        client.read();
+        let switched = match handshake.receive(&client.bytes) {
+            Ok(Some(Reply::Switched(switched))) => switched,
+            other => panic!("the server answered {other:?}"),
+        };
+        client.bytes.drain(..switched.head_len);
+        client.bytes_received = 0;
+        if let Some(agreed) = &switched.deflate {
+            client.connection.set_deflate(agreed);
+        }
+        client.compression = switched.deflate;
         client
     }
 
@@ -266,6 +302,9 @@ pub struct TestClient {
     bytes: Vec<u8>,
     received: VecDeque<Received>,
     ended: bool,
+    bytes_received: usize,
+    #[cfg(feature = "deflate")]
+    compression: Option<Deflate>,
 }
 
 /// Masking hides nothing from a simulated network.
@@ -284,8 +323,29 @@ impl TestClient {
         (config.ping_after, config.message_within) = (None, None);
         config.message_bytes_max = 64 << 20;
         let connection = Connection::new(Role::Client, Arc::new(config), network.now());
-        let (outbox, bytes, received) = (Outbox::new(), Vec::new(), VecDeque::new());
-        Self { wire, network, connection, outbox, bytes, received, ended: false }
+        Self {
+            wire,
+            network,
+            connection,
+            outbox: Outbox::new(),
+            bytes: Vec::new(),
+            received: VecDeque::new(),
+            ended: false,
+            bytes_received: 0,
+            #[cfg(feature = "deflate")]
+            compression: None,
+        }
+    }
+
+    /// What was agreed on about compression, if anything was.
+    #[cfg(feature = "deflate")]
+    pub const fn compression(&self) -> Option<&Deflate> {
+        self.compression.as_ref()
+    }
+
+    /// How many bytes have been read from the transport since the handshake.
+    pub const fn bytes_received(&self) -> usize {
+        self.bytes_received
     }
 
     /// Sends a text message.
@@ -312,7 +372,7 @@ impl TestClient {
     /// What came next, if anything did.
     pub fn receive(&mut self) -> Option<Received> {
         if self.received.is_empty() {
-            self.bytes.extend(self.wire.read());
+            self.read();
             self.take_events();
         }
         if self.received.is_empty() && self.wire.is_ended() && !self.ended {
@@ -365,13 +425,20 @@ impl TestClient {
         self.wire.write(&bytes);
     }
 
+    fn read(&mut self) {
+        let read = self.wire.read();
+        self.bytes_received += read.len();
+        self.bytes.extend(read);
+    }
+
     fn take_head(&mut self) -> String {
-        self.bytes.extend(self.wire.read());
+        self.read();
         let end = self
             .bytes
             .windows(4)
             .position(|four| four == b"\r\n\r\n")
             .map_or(self.bytes.len(), |at| at + 4);
+        self.bytes_received = 0;
         String::from_utf8_lossy(&self.bytes.drain(..end).collect::<Vec<_>>()).into_owned()
     }
 

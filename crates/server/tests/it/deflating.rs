@@ -4,7 +4,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use sockeye::{Client, DeflateConfig, Error, Message, Server, ServerBuilder, Socket};
+use sockeye::testing::{Received, TestClient, TestServer};
+use sockeye::{
+    Client, DeflateConfig, Error, Event, Group, Handler, Message, Peer, Policy, Server,
+    ServerBuilder, Socket, WindowBits,
+};
 
 async fn echo(mut socket: Socket) -> Result<(), Error> {
     loop {
@@ -101,6 +105,144 @@ fn our_client_and_our_server_agree_on_any_settings() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Joins a group, and answers each message with itself, compressed and not.
+struct Echo(Group);
+
+impl Handler for Echo {
+    fn open(&mut self, peer: &mut Peer<'_>) {
+        peer.join(&self.0, Policy::Close);
+    }
+
+    fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
+        match event {
+            Event::Text(text) => peer.send_text(&text).expect("open"),
+            Event::Binary(bytes) => peer.send_binary(&bytes).expect("open"),
+            _ => {}
+        }
+    }
+}
+
+/// The same as a conversation.
+async fn conversation(mut socket: Socket) -> Result<(), Error> {
+    let everyone = socket.group("everyone");
+    socket.join(&everyone, Policy::Close).await?;
+    loop {
+        let message = socket.recv().await?;
+        socket.send(message).await?;
+    }
+}
+
+fn deflating_server(config: DeflateConfig) -> TestServer {
+    let builder = Server::builder()
+        .route("/async", conversation)
+        .route_events("/events", |request| Ok(Echo(request.group("everyone"))))
+        .deflate(config);
+    TestServer::new(builder).expect("valid routes")
+}
+
+/// The texts that came, and how many bytes they took on the wire.
+fn texts(client: &mut TestClient) -> (Vec<String>, usize) {
+    let before = client.bytes_received();
+    let texts = client.texts();
+    (texts, client.bytes_received() - before)
+}
+
+fn settings() -> Vec<DeflateConfig> {
+    let mut settings = vec![DeflateConfig::default()];
+    for (own, peer, bits) in [(true, true, 15), (true, false, 9), (false, true, 12)] {
+        let mut config = DeflateConfig::default();
+        (config.keeps_own_context, config.keeps_peer_context) = (own, peer);
+        config.own_window_max = WindowBits::new(bits).expect("8 to 15");
+        config.peer_window_max = config.own_window_max;
+        settings.push(config);
+    }
+    settings
+}
+
+#[test]
+fn routes_of_both_kinds_and_groups_compress() {
+    let text = "salmon, otter, bear; ".repeat(100);
+    for of_server in settings() {
+        for of_client in settings() {
+            let mut server = deflating_server(of_server);
+            let mut clients = [
+                server.connect_deflating("/async", of_client),
+                server.connect_deflating("/events", of_client),
+                server.connect("/async"),
+                server.connect("/events"),
+            ];
+            server.settle();
+            for round in 0..3 {
+                for client in &mut clients {
+                    client.send_text(&text);
+                    client.send_text("short");
+                }
+                server.settle();
+                server.group("everyone").broadcast(&text);
+                server.settle();
+                for (index, client) in clients.iter_mut().enumerate() {
+                    let (texts, bytes) = texts(client);
+                    assert_eq!(texts, [text.as_str(), "short", text.as_str()], "round {round}");
+                    if index < 2 {
+                        assert!(bytes < text.len() / 5, "{bytes} bytes");
+                    } else {
+                        assert!(bytes > 2 * text.len(), "{bytes} bytes");
+                    }
+                }
+            }
+            let agreed = clients[0].compression().expect("the server was asked to");
+            assert_eq!(
+                agreed.keeps_peer_context(),
+                of_server.keeps_own_context && of_client.keeps_peer_context
+            );
+            assert_eq!(
+                agreed.own_window(),
+                of_server.peer_window_max.min(of_client.own_window_max)
+            );
+            assert_eq!(clients[2].compression(), None);
+        }
+    }
+}
+
+#[test]
+fn ext_08_a_test_client_is_declined_where_nothing_is_compressed() {
+    let builder = Server::builder().route("/", echo);
+    let mut server = TestServer::new(builder).expect("a valid route");
+    let mut client = server.connect_deflating("/", DeflateConfig::default());
+    assert_eq!(client.compression(), None);
+    client.send_text("plain");
+    server.settle();
+    assert_eq!(client.receive(), Some(Received::Text("plain".into())));
+}
+
+/// A conversation that has one of its own with another server, both compressed.
+#[test]
+fn a_client_in_a_conversation_compresses() {
+    let (_other, address) = serve(|builder| builder.deflate(DeflateConfig::default()));
+    let relay = async move |mut socket: Socket| {
+        let url = format!("ws://{address}/");
+        let mut other = Client::new(&url).deflate(DeflateConfig::default()).connect().await?;
+        loop {
+            other.send(socket.recv().await?).await?;
+            for _ in 0..2 {
+                socket.send(other.recv().await?).await?;
+            }
+        }
+    };
+    let builder = Server::builder().route("/", relay).deflate(DeflateConfig::default());
+    let server = builder.bind("127.0.0.1:0").expect("a port is free");
+    let address = server.local_addr().expect("it listens over TCP").to_string();
+    let client = Client::new(&format!("ws://{address}/")).deflate(DeflateConfig::default());
+    let mut socket = client.connect_blocking().expect("the server is there");
+    let message = Message::text("salmon, otter, bear; ".repeat(5000));
+    for _ in 0..3 {
+        socket.send(message.clone()).expect("open");
+        for _ in 0..2 {
+            assert_eq!(socket.recv().expect("an echo"), message);
         }
     }
 }
