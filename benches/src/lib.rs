@@ -56,3 +56,42 @@ Upgrade: websocket\r\n\
 Connection: Upgrade\r\n\
 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
 Sec-WebSocket-Version: 13\r\n\r\n";
+
+/// The time that this thread has spent on a processor: what others take of a shared machine is not
+/// in it.
+#[must_use]
+pub fn thread_cpu_time() -> std::time::Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    std::time::Duration::try_from(time).expect("it began at zero")
+}
+
+/// Text as a server pushes it: `count` messages of `size` bytes, each a list of changes of prices
+/// and stocks in JSON. Neighbours resemble each other as much as such lists do, and no two are the
+/// same.
+#[must_use]
+pub fn json_messages(size: usize, count: usize) -> Vec<String> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    };
+    let names = ["Salmon fillet", "Smoked trout", "Herring in oil", "Caviar, red", "Sea salt"];
+    let message = |number: usize| {
+        let mut text = format!(r#"{{"type":"update","sequence":{number},"items":["#);
+        while text.len() < size {
+            let (id, name) = (
+                100_000 + random(900_000),
+                names[usize::try_from(random(5)).expect("one of five")],
+            );
+            let (euros, cents, stock) = (random(200), random(100), random(5000));
+            text.push_str(&format!(
+                r#"{{"id":{id},"name":"{name}","price":{euros}.{cents:02},"stock":{stock},"active":true}},"#
+            ));
+        }
+        text.truncate(size);
+        text
+    };
+    (0..count).map(message).collect()
+}
