@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::ControlFlow;
 
+use rustix::io::Errno;
 use sockeye_protocol::Instant;
 use sockeye_protocol::handshake::ServerHandshake;
 
@@ -104,31 +105,25 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         }
     }
 
-    /// A connection that died in the backlog concerns nobody, unless nothing else ever comes.
-    /// Anything else is a lack of the process or the system: the edge is gone, so only a timer can
-    /// find the backlog again, and to try at once would spin. Breaks off this turn's accepting if it
-    /// freed descriptors: the next turn has them.
+    /// A connection that died in the backlog concerns nobody, unless nothing else ever comes. A lack
+    /// of the process or the system concerns all: the edge is gone, so only a timer can find the
+    /// backlog again, and to try at once would spin. Breaks off this turn's accepting if it freed
+    /// descriptors: the next turn has them.
     fn accept_failed(&mut self, position: usize, error: &io::Error) -> ControlFlow<()> {
         self.shared.stats.accepts_failed += 1;
         self.observe(Notice::AcceptFailed(error));
-        let died_waiting = matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::PermissionDenied
-                | io::ErrorKind::Interrupted
-        );
+        let is_lack = is_lack(error);
         let until = self.shared.now + self.shared.config.accept_rest;
         let Some(listener) = self.listeners.get_mut(position) else {
             return ControlFlow::Continue(());
         };
-        if died_waiting && listener.skipped < SKIPS_MAX {
+        if !is_lack && listener.skipped < SKIPS_MAX {
             listener.skipped += 1;
             return ControlFlow::Continue(());
         }
         listener.skipped = 0;
         let most = self.shared.config.accepts_per_turn;
-        if !died_waiting && (0..most).take_while(|_| self.make_room()).count() > 0 {
+        if is_lack && (0..most).take_while(|_| self.make_room()).count() > 0 {
             return ControlFlow::Break(());
         }
         let Some(listener) = self.listeners.get_mut(position) else {
@@ -168,4 +163,12 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             *entry = Some(key);
         }
     }
+}
+
+/// Whether something is short that the next connection would need as well. Other errors of accept
+/// are those of the connection that waited: a network that went away, a reset, a firewall's no.
+fn is_lack(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    let lacks = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::NOSPC];
+    errno.is_some_and(|errno| lacks.contains(&errno))
 }

@@ -10,7 +10,14 @@ use crate::support::{Told, echo, silent};
 use crate::world::{Client, World};
 
 /// The numbers of these errors on Linux.
-const DIED_WAITING: [(&str, i32); 3] = [("ECONNABORTED", 103), ("EPERM", 1), ("ECONNRESET", 104)];
+const DIED_WAITING: [(&str, i32); 6] = [
+    ("ECONNABORTED", 103),
+    ("EPERM", 1),
+    ("ECONNRESET", 104),
+    ("EPROTO", 71),
+    ("ENETDOWN", 100),
+    ("EHOSTUNREACH", 113),
+];
 const LACKING: [(&str, i32); 4] =
     [("EMFILE", 24), ("ENFILE", 23), ("ENOBUFS", 105), ("ENOMEM", 12)];
 
