@@ -100,6 +100,8 @@ fuzz_target!(|data: &[u8]| {
     config.message_bytes_max = MESSAGE_BYTES_MAX;
     // RFC 6455, section 10.4, lets limits be set; tungstenite has none on the number of fragments.
     config.fragments_max = Some(u32::MAX);
+    // Nor has it one on the rate of pings and pongs.
+    config.control_rate_max = u32::MAX;
     let mut endpoint = Endpoint::new(role, config, None);
     for piece in &pieces {
         endpoint.receive(piece);

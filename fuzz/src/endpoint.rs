@@ -98,6 +98,7 @@ impl Endpoint {
         config.message_bytes_max = 1 << 30;
         config.outbox_bytes_max = 1 << 30;
         config.fragments_max = Some(u32::MAX);
+        config.control_rate_max = u32::MAX;
         config.message_within = None;
         config.ping_after = None;
         Self::new(role, config, deflate)
