@@ -5,6 +5,7 @@
 
 mod attacks;
 mod conformance;
+mod corners;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod examples;

@@ -1,5 +1,6 @@
 //! Compression of messages (RFC 7692).
 
+mod headers;
 mod limits;
 mod memory;
 mod offers;
