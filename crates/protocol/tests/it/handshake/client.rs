@@ -1,5 +1,6 @@
 //! The client's request and what it makes of the answer (RFC 6455 section 4.1).
 
+use super::upgrade::stranger;
 use super::*;
 use sockeye_protocol::handshake::{HandshakeError as Error, InvalidHeader};
 
@@ -154,7 +155,12 @@ fn hsc_22_the_upgrade() {
 
 #[test]
 fn hsc_23_the_connection() {
-    for values in [&["Upgrade"][..], &["keep-alive, upgrade"], &["keep-alive", "UPGRADE"]] {
+    for values in [
+        &["Upgrade"][..],
+        &["keep-alive, upgrade"],
+        &["keep-alive", "UPGRADE"],
+        &["Upgrade", "Upgrade"],
+    ] {
         check_switched(&switch_with("Connection", values), "none");
     }
     for values in [&[][..], &[""], &["keep-alive"], &["xupgrade"]] {
@@ -254,6 +260,23 @@ fn hsc_27_anything_else_that_is_wrong() {
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: x\r\n\r\n",
         Error::ContentLength,
     );
+}
+
+#[test]
+fn hsc_27_strangers_with_nearly_a_known_name_do_not_matter() {
+    for known in [
+        "Upgrade",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Sec-WebSocket-Accept",
+        "Sec-WebSocket-Protocol",
+        "Sec-WebSocket-Extensions",
+    ] {
+        check_switched(&switch_with(&stranger(known), &["x"]), "none");
+    }
+    let stray = format!("Connection: close\r\n{}", stranger("Connection"));
+    let response = String::from_utf8(switch_with("X", &[])).unwrap();
+    check_failed(response.replace("Connection", &stray).as_bytes(), Error::Connection);
 }
 
 #[test]

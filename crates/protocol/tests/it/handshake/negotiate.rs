@@ -100,6 +100,16 @@ fn hdr_07_quoted_values_are_tokens_after_unescaping() {
     ] {
         assert_eq!(extensions(&[value])[0], read);
     }
+    let request = upgrade_with(EXTENSIONS, &[b"x; a=\"1\\2\"; b=12"]);
+    let head = head_of(&request);
+    let offer = head.upgrade().unwrap().extension_offers().next().expect("an offer");
+    for (_, value) in offer.parameters() {
+        let value = value.expect("a value");
+        assert!(
+            value == *"12" && value != *"1" && value != *"1\\2" && value != *"" && value != *"13"
+        );
+        assert_eq!(value.to_string(), "12");
+    }
     for value in [
         &b"x; a=\"a b\""[..],
         b"x; a=\"\"",

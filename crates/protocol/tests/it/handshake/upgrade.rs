@@ -209,6 +209,43 @@ fn hss_13_order_and_strangers_do_not_matter() {
     assert_eq!(permutations, 720);
 }
 
+/// A name that differs from a known one in its last letter only.
+pub(super) fn stranger(known: &str) -> String {
+    format!("{}~", &known[..known.len() - 1])
+}
+
+#[test]
+fn hss_13_strangers_with_nearly_a_known_name_do_not_matter() {
+    for known in [
+        "Host",
+        "Origin",
+        "Upgrade",
+        "Connection",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Sec-WebSocket-Key",
+        "Sec-WebSocket-Version",
+        "Sec-WebSocket-Protocol",
+        "Sec-WebSocket-Extensions",
+    ] {
+        check(known, &upgrade_with(&stranger(known), &[b"\xff"]), &Upgrade);
+    }
+    for (known, value, verdict) in [
+        ("Host", "h", Malformed(Error::HostMissing)),
+        ("Upgrade", "websocket", Plain),
+        ("Connection", "Upgrade", Faulty(Error::Connection)),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==", Faulty(Error::KeyMissing)),
+        ("Sec-WebSocket-Version", "13", Faulty(Error::VersionMissing)),
+    ] {
+        let line = format!("{}: {value}", stranger(known));
+        let kept = UPGRADE.iter().filter(|(name, _)| *name != known);
+        let lines = kept.map(|(name, value)| format!("{name}: {value}")).chain([line]);
+        let lines: Vec<_> = lines.map(String::into_bytes).collect();
+        let lines: Vec<_> = lines.iter().map(Vec::as_slice).collect();
+        check(known, &head("GET / HTTP/1.1", &lines), &verdict);
+    }
+}
+
 fn permute(lines: &mut Vec<String>, from: usize, visit: &mut dyn FnMut(&[String])) {
     if from == lines.len() {
         return visit(lines);
