@@ -20,4 +20,5 @@ mod properties;
 mod security;
 mod support;
 mod tungstenite;
+mod words;
 mod zero_copy;
