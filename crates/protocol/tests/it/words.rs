@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sockeye_protocol::handshake::{Header, Response};
+use sockeye_protocol::handshake::{BodyMode, Header, Response, UrlError};
 use sockeye_protocol::{
-    CloseCode, CloseReason, Config, Connection, Event, Instant, Outbox, Output, Role, SendError,
-    Unmasked, Violation,
+    CloseCode, CloseReason, Config, Connection, Event, Instant, Outbox, Output, Prepared, Role,
+    SendError, Unmasked, Violation,
 };
 
 use crate::support::{Endpoint, frame};
@@ -116,7 +116,7 @@ fn hss_31_every_known_status_has_its_phrase() {
         (599, ""),
     ] {
         let mut outbox = Outbox::new();
-        Response::new(status).write(sockeye_protocol::handshake::BodyMode::Whole, &mut outbox);
+        Response::new(status).write(BodyMode::Whole, &mut outbox);
         let head = String::from_utf8(outbox.first_chunk().to_vec()).expect("text");
         assert!(head.starts_with(&format!("HTTP/1.1 {status} {phrase}\r\n")), "{head}");
     }
@@ -161,8 +161,32 @@ fn payloads_and_texts_tell_where_they_lie() {
 }
 
 #[test]
+fn uri_05_every_refused_url_has_its_words() {
+    for (error, said) in [
+        (UrlError::Scheme, "the scheme is neither ws:// nor wss://"),
+        (UrlError::Fragment, "a WebSocket URI has no fragment, write # as %23"),
+        (UrlError::UserInfo, "user names in a WebSocket URI are not supported"),
+        (UrlError::Host, "the host is missing or malformed"),
+        (UrlError::HostNotAscii, "the host is not ASCII, give its xn-- form"),
+        (UrlError::Port, "the port is not a number from 1 to 65535"),
+        (UrlError::Resource, "the path or query holds a character that must be percent-encoded"),
+    ] {
+        assert_eq!(error.to_string(), said);
+    }
+}
+
+#[test]
+fn a_prepared_message_tells_the_length_of_its_frame() {
+    for (len, header_len) in [(0, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
+        assert_eq!(Prepared::binary(&vec![0; len]).frame_len(), header_len + len);
+    }
+}
+
+#[test]
 fn numbers_come_out_as_they_went_in() {
     assert_eq!(u16::from(CloseCode::from_u16(4321)), 4321);
+    assert_eq!(format!("{:?}", CloseCode::GOING_AWAY), "CloseCode(1001)");
+    assert!(Outbox::default().is_empty());
     assert_eq!(CloseReason::new(CloseCode::NORMAL, "x").code().as_u16(), 1000);
     assert_eq!(Instant::from_nanos(123_456_789).as_nanos(), 123_456_789);
     let config = Config::default();
