@@ -2,8 +2,8 @@
 
 use sockeye_protocol::{Config, Role, Violation};
 
-use super::{agreed, deflating, endpoint_with};
-use crate::support::{Endpoint, Length, raw_frame};
+use super::{deflating, endpoint_with};
+use crate::support::{Length, raw_frame};
 
 /// What a header of a message with this first byte and length comes to.
 fn header(role: Role, first: u8, len: u16) -> Result<(), Violation> {
@@ -28,15 +28,5 @@ fn frm_15_each_kind_of_message_has_its_limit() {
             let above = header(role, first, 1000 + 250 + 1024 + 1);
             assert_eq!(above, Err(Violation::MessageTooLong), "{first:#x}");
         }
-    }
-}
-
-#[test]
-fn a_connection_tells_whether_it_inflates() {
-    for role in [Role::Server, Role::Client] {
-        let mut endpoint = Endpoint::new(role, Config::default());
-        assert!(!endpoint.connection.inflates());
-        endpoint.connection.set_deflate(&agreed(role, &deflating()));
-        assert!(endpoint.connection.inflates());
     }
 }
