@@ -98,9 +98,9 @@ fuzz_target!(|data: &[u8]| {
     let pieces = Choices::new(&[&[lengths.len() as u8], lengths].concat()).cut(bytes);
     let mut config = Config::default();
     config.message_bytes_max = MESSAGE_BYTES_MAX;
-    // RFC 6455, section 10.4, lets limits be set; tungstenite has none on the number of fragments.
+    // RFC 6455, section 10.4, lets limits be set; tungstenite has none on the number of fragments
+    // and the rate of control frames.
     config.fragments_max = Some(u32::MAX);
-    // Nor has it one on the rate of pings and pongs.
     config.control_rate_max = u32::MAX;
     let mut endpoint = Endpoint::new(role, config, None);
     for piece in &pieces {

@@ -146,6 +146,10 @@ impl Inflater {
         message.truncate(len.saturating_add(produced));
         self.cost = self.cost.saturating_add(produced);
         *input = input.get(taken..).unwrap_or_default();
+        // What is too long comes before what the stream may have found to be wrong behind it.
+        if message.len() > self.message_bytes_max {
+            return Err(Fault::TooLong);
+        }
         match status {
             Ok(Status::StreamEnd) => self.is_ended = true,
             Ok(_) if taken == 0 && produced == 0 && !input.is_empty() => {
@@ -153,9 +157,6 @@ impl Inflater {
             }
             Ok(_) => {}
             Err(_) => return Err(Fault::Invalid),
-        }
-        if message.len() > self.message_bytes_max {
-            return Err(Fault::TooLong);
         }
         Ok(if input.is_empty() && produced < room { Step::Done } else { Step::More })
     }

@@ -4,6 +4,7 @@ mod headers;
 mod limits;
 mod memory;
 mod offers;
+mod order;
 mod reference;
 mod sending;
 mod streams;
