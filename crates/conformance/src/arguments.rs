@@ -16,6 +16,33 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// The Autobahn TestSuite, installed below target/autobahn when it is not there yet
     Autobahn(Autobahn),
+    /// The work that n, 2n and 4n of anything cost, counted in instructions by valgrind
+    #[cfg(feature = "deflate")]
+    Work(Work),
+}
+
+/// How the command ends, below its options.
+#[cfg(feature = "deflate")]
+const WORK_EXIT: &str = "\
+Exit status:
+  0   twice the input never costs more than 2.2 times the work
+  1   it does
+  2   the work was not done to its end
+  3   valgrind is missing";
+
+/// The options of `sockeye-conformance work`.
+#[cfg(feature = "deflate")]
+#[derive(Debug, Clone, Args)]
+#[command(after_help = WORK_EXIT)]
+pub(crate) struct Work {
+    /// The cases to count; without any, all
+    pub(crate) cases: Vec<String>,
+    /// An eighth of the input, which is enough to tell
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Do the work without counting it: what valgrind runs
+    #[arg(long, hide = true)]
+    pub(crate) counted: bool,
 }
 
 /// How the command ends, below its options.
@@ -66,7 +93,7 @@ mod tests {
     fn cases_are_separated_by_commas() {
         let arguments =
             Arguments::parse_from(["sockeye-conformance", "autobahn", "--cases", "1.*,7.1.6"]);
-        let Command::Autobahn(options) = arguments.command;
+        let Command::Autobahn(options) = arguments.command else { panic!("another command") };
         assert_eq!(options.cases, ["1.*", "7.1.6"]);
         assert!(options.exclude.is_empty());
     }
