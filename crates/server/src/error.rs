@@ -179,3 +179,25 @@ impl fmt::Debug for Error {
         fmt::Display::fmt(self, formatter)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threat_h12_a_peers_reason_cannot_forge_a_line_of_a_log() {
+        for character in (0..=u8::MAX).map(char::from) {
+            let error = Error::Closed {
+                code: CloseCode::NORMAL,
+                reason: format!("it's {character}[2J over").into(),
+                by: Initiator::Peer,
+                clean: true,
+                cause: None,
+            };
+            for told in [error.to_string(), format!("{error:?}")] {
+                assert!(!told.chars().any(char::is_control), "{told:?}");
+                assert!(told.contains("it's ") && told.ends_with("[2J over"), "{told:?}");
+            }
+        }
+    }
+}

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn hss_10_16_same_host_is_the_rule_and_the_list_is_exact() {
+    fn hss_10_16_sec_02_threat_h9_same_host_is_the_rule_and_the_list_is_exact() {
         let mut listed = OriginPolicy::default();
         listed.allow("https://app.example.com");
         listed.allow("null");

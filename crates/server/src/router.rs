@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_finds_the_most_specific_pattern_and_its_parameters() {
+    fn threat_h13_a_path_finds_the_most_specific_pattern_and_its_parameters() {
         let router = router(&["/", "/a/{x}", "/{y}/b", "/a/b", "/ws/{version}/productos", "/a/"]);
         let cases = [
             ("/", Some("/"), &[][..]),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_that_is_none_is_an_error_wherever_it_stands() {
+    fn threat_h13_an_escape_that_is_none_is_an_error_wherever_it_stands() {
         let router = router(&["/{x}"]);
         for path in [
             "/%",

@@ -173,7 +173,7 @@ impl Connection {
             target.copy_from_slice(text);
             body[..2].copy_from_slice(&reason.code().as_u16().to_be_bytes());
         }
-        self.write(Opcode::Close, &body[..body_len], output);
+        self.write(Opcode::Close, body.get(..body_len).unwrap_or_default(), output);
         self.closing.send_close();
         self.close_deadline = Some(output.now + self.config.close_within);
         #[cfg(feature = "deflate")]

@@ -81,8 +81,10 @@ impl FrameHeader {
         *second = length;
         if let Some(key) = self.mask {
             *second |= MASK;
-            target[len..len + 4].copy_from_slice(&key);
-            len += 4;
+            if let Some(slot) = target.get_mut(len..).and_then(<[u8]>::first_chunk_mut) {
+                *slot = key;
+            }
+            len += key.len();
         }
         len
     }

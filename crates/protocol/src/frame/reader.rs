@@ -282,7 +282,7 @@ impl FrameReader {
             if let Some((header, len)) = FrameHeader::parse(input, &expected)
                 .map_err(|violation| self.header_error(violation))?
             {
-                let first = take(input, len)[0];
+                let first = take(input, len).first().copied().unwrap_or_default();
                 return Ok(Some(self.begin_frame(header, first, len)));
             }
         }
@@ -292,9 +292,9 @@ impl FrameReader {
                 core::mem::take(input);
                 break;
             };
-            *slot = take(input, 1)[0];
+            *slot = take(input, 1).first().copied().unwrap_or_default();
             self.spilled += 1;
-            let spilled = &self.spill[..usize::from(self.spilled)];
+            let spilled = self.spill.get(..usize::from(self.spilled)).unwrap_or_default();
             if let Some((header, len)) = FrameHeader::parse(spilled, &expected)
                 .map_err(|violation| self.header_error(violation))?
             {

@@ -293,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hss_32_attack_04_each_byte_is_looked_at_once_however_it_is_cut() {
+    fn hss_32_attack_04_threat_f5_each_byte_is_looked_at_once_however_it_is_cut() {
         let mut head = b"GET / HTTP/1.1\r\n".to_vec();
         for _ in 0..90 {
             head.extend_from_slice(b"a: 0123456789012345678901234567890123456789\r\n");

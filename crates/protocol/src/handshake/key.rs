@@ -11,6 +11,7 @@ const ACCEPT_LEN: usize = 28;
 
 /// The value of Sec-WebSocket-Accept that answers `key`, taken as it was sent (RFC 6455 section
 /// 4.2.2, 5.4).
+#[expect(clippy::expect_used, reason = "the lengths are constants, and fit")]
 pub(super) fn accept(key: &[u8]) -> [u8; ACCEPT_LEN] {
     let mut hash = Sha1::new();
     hash.update(key);
@@ -21,6 +22,7 @@ pub(super) fn accept(key: &[u8]) -> [u8; ACCEPT_LEN] {
 }
 
 /// The Sec-WebSocket-Key of a nonce (RFC 6455 section 4.1, 7.).
+#[expect(clippy::expect_used, reason = "the lengths are constants, and fit")]
 pub(super) fn from_nonce(nonce: [u8; 16]) -> [u8; KEY_LEN] {
     let mut key = [0; KEY_LEN];
     STANDARD.encode_slice(nonce, &mut key).expect("16 bytes are 24 in base64");

@@ -37,6 +37,7 @@ impl Response {
     /// # Panics
     /// If the content type could not stand in a header line.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "a caller's mistake in a constant of his program")]
     pub fn body(mut self, body: impl Into<Bytes>, content_type: &'static str) -> Self {
         self.headers.push(
             Header::new("Content-Type", content_type).expect("a content type is visible ASCII"),

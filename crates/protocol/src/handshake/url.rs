@@ -73,6 +73,7 @@ impl Url {
     /// What the Host header says: the host, an IPv6 address in brackets, and the port unless it is
     /// the default.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "writing to a string never fails")]
     pub fn authority(&self) -> String {
         let mut authority = self.host.clone();
         if self.port != default_port(self.is_secure) {
@@ -193,6 +194,7 @@ const fn default_port(is_secure: bool) -> u16 {
 }
 
 /// Path and query as they are sent: never empty, beginning with a slash, and ASCII.
+#[expect(clippy::expect_used, reason = "writing to a string never fails")]
 fn encode_resource(text: &str) -> Result<String, UrlError> {
     let mut resource = String::with_capacity(text.len() + 1);
     if !text.starts_with('/') {

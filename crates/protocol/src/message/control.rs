@@ -22,12 +22,15 @@ impl ControlBody {
 
     /// Appends a piece; the frame reader lets no more than 125 bytes in all pass.
     pub(super) fn append(&mut self, piece: &[u8]) {
-        self.bytes[self.len..][..piece.len()].copy_from_slice(piece);
-        self.len += piece.len();
+        let end = self.len + piece.len();
+        if let Some(target) = self.bytes.get_mut(self.len..end) {
+            target.copy_from_slice(piece);
+            self.len = end;
+        }
     }
 
     pub(super) fn as_slice(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 
     /// The event, independent of this body.

@@ -110,7 +110,7 @@ impl Prepared {
     /// The message.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        &self.frame[self.header_len..]
+        self.frame.get(self.header_len..).unwrap_or_default()
     }
 
     /// The bytes that the message takes on the wire from a server, header included.

@@ -209,6 +209,7 @@ impl MessageReader {
 
     /// Accounts for `bytes` bytes that were read into the spare room of
     /// [`input_buffer`](Self::input_buffer).
+    #[expect(clippy::panic, reason = "a driver's mistake, and its documentation says so")]
     pub(crate) fn received(
         &mut self,
         bytes: usize,
@@ -226,7 +227,8 @@ impl MessageReader {
             "more bytes were received than the buffer had room for"
         );
         let start = buffer.len() - bytes;
-        let mut chunk = self.frames.pass(header, &mut buffer[start..]);
+        let received = buffer.get_mut(start..).unwrap_or_default();
+        let mut chunk = self.frames.pass(header, received);
         chunk.unmask();
         self.data_came = true;
         let ends_frame = chunk.ends_frame;

@@ -27,7 +27,7 @@ pub(crate) const fn framed_len(payload_len: usize, masked: bool) -> usize {
 pub(crate) fn write(outbox: &mut Outbox, opcode: Opcode, mask: Option<[u8; 4]>, payload: &[u8]) {
     let (header, header_len) = header(opcode, mask, payload.len());
     outbox.append_with(header_len + payload.len(), |tail| {
-        tail.extend_from_slice(&header[..header_len]);
+        tail.extend_from_slice(header.get(..header_len).unwrap_or_default());
         match mask {
             None => tail.extend_from_slice(payload),
             Some(key) => frame::append_masked(key, payload, tail),
@@ -57,7 +57,7 @@ pub(crate) fn write_shared(
         },
     };
     let (header, header_len) = header(opcode, mask, payload.len());
-    outbox.append(&header[..header_len]);
+    outbox.append(header.get(..header_len).unwrap_or_default());
     outbox.append_shared(payload);
 }
 
@@ -76,13 +76,13 @@ pub(crate) fn write_compressed(
     }
     if payload.len() < SENT_FROM_WHERE_IT_LIES {
         outbox.append_with(header_len + payload.len(), |tail| {
-            tail.extend_from_slice(&header[..header_len]);
+            tail.extend_from_slice(header.get(..header_len).unwrap_or_default());
             tail.extend_from_slice(&payload);
         });
     } else {
         // It was made with more room than it came to need, and may wait for long.
         payload.shrink_to_fit();
-        outbox.append(&header[..header_len]);
+        outbox.append(header.get(..header_len).unwrap_or_default());
         outbox.append_shared(payload.into());
     }
 }

@@ -90,8 +90,11 @@ fn read_some<E: Engine, H: Handler>(
     }
     shared.stats.reads += 1;
     if let Some(buffer) = connection.input_buffer() {
+        let before = buffer.len();
         return match engine.receive_into(link.carrier, buffer) {
-            Ok(Received::Bytes { count, drained }) => {
+            Ok(Received::Bytes { drained, .. }) => {
+                // What lies in the buffer counts, and not what the engine says.
+                let count = buffer.len() - before;
                 link.readable = !drained;
                 shared.stats.bytes_read += count as u64;
                 link.note_heard(shared.now);
