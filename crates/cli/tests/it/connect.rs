@@ -148,7 +148,7 @@ fn a_refused_upgrade_shows_status_and_body() {
 }
 
 #[test]
-fn attack_25_the_body_of_a_refusal_is_shown_without_what_a_terminal_obeys() {
+fn attack_25_threat_h12_the_body_of_a_refusal_is_shown_without_what_a_terminal_obeys() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let server = thread::spawn(move || {

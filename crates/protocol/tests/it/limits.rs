@@ -8,7 +8,7 @@ use crate::support::{Endpoint, Length, describe_frames, frame, raw_frame};
 use crate::zero_copy::allocated_by;
 
 #[test]
-fn an_outbox_takes_one_message_of_any_size_and_then_counts() {
+fn threat_q2_an_outbox_takes_one_message_of_any_size_and_then_counts() {
     let mut config = Config::default();
     config.outbox_bytes_max = 1000;
     let mut endpoint = Endpoint::new(Role::Server, config);
@@ -31,7 +31,7 @@ fn an_outbox_takes_one_message_of_any_size_and_then_counts() {
 }
 
 #[test]
-fn frm_08_10_threat_l3_a_header_commits_no_memory() {
+fn frm_08_10_a_header_commits_no_memory() {
     let mut config = Config::default();
     config.message_bytes_max = 1 << 40;
     for first in [0x81, 0x82, 0x01, 0x83, 0x89] {
@@ -75,7 +75,7 @@ fn buffers_grow_with_what_has_come_and_not_with_what_was_announced() {
 
 /// Work for n and 2n pieces: allocations and the bytes that they move stay linear.
 #[test]
-fn frg_14_assembling_is_linear_in_the_number_of_fragments() {
+fn frg_14_threat_f5_assembling_is_linear_in_the_number_of_fragments() {
     let work = |fragments: usize| {
         let mut config = Config::default();
         config.fragments_max = Some(u32::MAX);

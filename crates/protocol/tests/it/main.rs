@@ -19,6 +19,7 @@ mod pair;
 mod properties;
 mod security;
 mod support;
+mod threats;
 mod tungstenite;
 mod words;
 mod zero_copy;

@@ -110,6 +110,48 @@ fn every_threat_has_its_test_and_every_test_its_threat() {
     assert_eq!(ids.len(), rows.len(), "an id has two rows");
 }
 
+/// Code without its comments and without what is in quotes.
+fn code(source: &str) -> impl Iterator<Item = &str> {
+    source.lines().map(str::trim_start).filter(|line| !line.starts_with("//"))
+}
+
+/// No memory is shown that was not written: `unsafe` stands in `utf8.rs` alone, twice.
+#[test]
+fn threat_q9_c11_unsafe_code_is_where_it_is_proved() {
+    let mut found = Vec::new();
+    for package in ["protocol", "reactor", "server", "cli"] {
+        let mut files = Vec::new();
+        sources(&root().join("crates").join(package).join("src"), &mut files);
+        for file in files {
+            let source = fs::read_to_string(&file).expect("a source file");
+            let blocks = code(&source).filter(|line| line.contains("unsafe {")).count();
+            let others = code(&source)
+                .filter(|line| line.contains("unsafe fn") || line.contains("unsafe impl"))
+                .count();
+            if blocks + others > 0 {
+                let path = file.strip_prefix(root()).expect("a file of the repository");
+                found.push((path.to_string_lossy().into_owned(), blocks, others));
+            }
+        }
+    }
+    assert_eq!(found, [("crates/protocol/src/utf8.rs".to_owned(), 2, 0)]);
+}
+
+/// RFC 6455, section 10.8: SHA-1 proves nothing but that the peer speaks WebSocket.
+#[test]
+fn sec_10_sha_1_makes_the_accept_value_and_nothing_else() {
+    let mut files = Vec::new();
+    for package in ["protocol", "reactor", "server", "cli"] {
+        sources(&root().join("crates").join(package).join("src"), &mut files);
+    }
+    let says_sha = |file: &PathBuf| {
+        let source = fs::read_to_string(file).expect("a source file");
+        code(&source).any(|line| line.contains("sha1") || line.contains("Sha1"))
+    };
+    files.retain(says_sha);
+    assert_eq!(files, [root().join("crates/protocol/src/handshake/key.rs")]);
+}
+
 #[test]
 fn names_carry_their_ids() {
     assert_eq!(carried("threat_l1_boundaries"), ["l1"]);

@@ -20,7 +20,7 @@ use crate::frames::{TEXT, masked, request};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-    static HELD_BYTES: Cell<i64> = const { Cell::new(0) };
+    pub(crate) static HELD_BYTES: Cell<i64> = const { Cell::new(0) };
     static PEAK_BYTES: Cell<i64> = const { Cell::new(0) };
 }
 

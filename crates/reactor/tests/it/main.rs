@@ -23,4 +23,5 @@ mod soak;
 mod sockets;
 mod stalls;
 mod support;
+mod threats;
 mod world;

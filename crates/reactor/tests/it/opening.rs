@@ -101,7 +101,7 @@ fn a_refusal_is_answered_in_http_and_the_transport_is_closed_after_it() {
 }
 
 #[test]
-fn hss_27_http_14_nothing_behind_a_refused_upgrade_is_read_as_a_request() {
+fn hss_27_http_14_threat_h8_nothing_behind_a_refused_upgrade_is_read_as_a_request() {
     let mut world = World::new(silent());
     let mut client = world.connect();
     let mut bytes = b"GET /missing HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
@@ -300,7 +300,7 @@ fn a_decision_that_was_made_before_it_was_deferred_counts() {
 }
 
 #[test]
-fn a_decision_for_a_peer_that_is_gone_reaches_nobody_else() {
+fn threat_q5_a_decision_for_a_peer_that_is_gone_reaches_nobody_else() {
     let (mut world, tickets) = deferring();
     let gone = world.connect();
     gone.wire.write(&request("/"));

@@ -91,7 +91,7 @@ fn hsc_29_a_client_session_from_handshake_to_close() {
 }
 
 #[test]
-fn msk_03_every_frame_has_a_key_of_its_own() {
+fn msk_03_sec_03_threat_k1_every_frame_has_a_key_of_its_own() {
     let (mut world, server) = dial(
         Rc::new(|peer, moment| {
             if let Moment::Open = moment {

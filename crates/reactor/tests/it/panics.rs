@@ -134,7 +134,7 @@ fn settle(network: &Network, reactor: &mut Reactor<Fragile, Memory>) {
 }
 
 #[test]
-fn cls_40_a_panic_anywhere_ends_one_session_and_the_loop_goes_on() {
+fn cls_40_threat_q11_a_panic_anywhere_ends_one_session_and_the_loop_goes_on() {
     for (place, code) in [
         (Place::Request, None),
         (Place::Open, Some(1011)),
@@ -224,7 +224,7 @@ fn closing(place: Place) -> Script {
 }
 
 #[test]
-fn closing_in_every_callback_is_a_clean_end() {
+fn threat_q8_closing_in_every_callback_is_a_clean_end() {
     for place in [Place::Open, Place::Event, Place::Writable] {
         let mut world = World::new(closing(place));
         let mut client = world.open();
@@ -250,7 +250,7 @@ fn closing_in_every_callback_is_a_clean_end() {
 }
 
 #[test]
-fn a_handler_may_end_another_session_that_has_events_in_the_same_batch() {
+fn threat_q5_q6_a_handler_may_end_another_session_that_has_events_in_the_same_batch() {
     let mut world = World::new(echo());
     let first = world.open();
     let victim_key = world.last_key();
@@ -293,7 +293,7 @@ impl Drop for Brittle {
 }
 
 #[test]
-fn a_payload_that_panics_when_it_is_dropped_ends_its_session_and_no_other() {
+fn threat_q11_a_payload_that_panics_when_it_is_dropped_ends_its_session_and_no_other() {
     for by_sender in [false, true] {
         let mut world = World::new(Rc::new(move |peer, moment| match moment {
             Moment::Event(Event::Text(text)) if **text == *"brittle" => {

@@ -225,7 +225,7 @@ fn a_handler_that_says_more_than_is_read_is_told_when_there_is_room_again() {
 }
 
 #[test]
-fn ctl_06_a_ping_flood_from_a_peer_that_never_reads_grows_nothing() {
+fn ctl_06_threat_q1_a_ping_flood_from_a_peer_that_never_reads_grows_nothing() {
     let mut world = World::configured(silent(), |config| {
         Arc::make_mut(&mut config.connection).control_rate_max = u32::MAX;
     });

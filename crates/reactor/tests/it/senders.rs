@@ -41,7 +41,8 @@ fn what_a_sender_sends_leaves_in_order_and_in_one_write() {
 }
 
 #[test]
-fn frg_09_threads_that_send_at_once_never_interleave_within_a_message_and_keep_their_order() {
+fn frg_09_threat_q5_threads_that_send_at_once_never_interleave_within_a_message_and_keep_their_order()
+ {
     let mut world = World::new(silent());
     let mut client = world.open();
     let sender = world.sender();
@@ -69,7 +70,7 @@ fn frg_09_threads_that_send_at_once_never_interleave_within_a_message_and_keep_t
 }
 
 #[test]
-fn the_budget_covers_queue_and_outbox_and_a_waiter_is_woken_when_half_of_it_is_free() {
+fn threat_q2_the_budget_covers_queue_and_outbox_and_a_waiter_is_woken_when_half_of_it_is_free() {
     let mut world = World::new(silent());
     let mut client = world.open();
     client.wire.set_window(0);

@@ -40,7 +40,7 @@ fn pausing() -> Script {
 }
 
 #[test]
-fn a_peer_that_takes_no_byte_is_cut_after_thirty_seconds() {
+fn threat_q2_a_peer_that_takes_no_byte_is_cut_after_thirty_seconds() {
     let mut world = World::new(echo());
     let mut reading = world.open();
     let client = world.open();
@@ -220,7 +220,7 @@ fn cls_08_09_38_a_peer_that_answers_the_close_and_stays_is_left_after_the_deadli
 }
 
 #[test]
-fn cls_13_21_40_a_violation_is_answered_with_a_close_frame_before_the_end() {
+fn cls_13_21_40_sec_09_a_violation_is_answered_with_a_close_frame_before_the_end() {
     for (name, bytes, code) in [
         ("an unmasked frame", b"\x81\x02hi".to_vec(), 1002),
         ("text that is not UTF-8", masked(TEXT, b"\xFF"), 1007),

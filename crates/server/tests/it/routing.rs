@@ -95,7 +95,7 @@ fn nothing_behind_a_refused_upgrade_is_read_as_another_request() {
 }
 
 #[test]
-fn hss_16_29_30_an_allow_list_is_exact_and_a_guard_answers_what_it_likes() {
+fn hss_16_29_30_sec_06_threat_h9_h10_an_allow_list_is_exact_and_a_guard_answers_what_it_likes() {
     let builder = builder().allow_origin("https://app.example").guard(|request| {
         match request.header("Authorization") {
             Some(b"Bearer 1234") => Ok(()),

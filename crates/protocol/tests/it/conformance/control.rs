@@ -109,7 +109,7 @@ fn ctl_02_the_caller_cannot_send_long_control_frames() {
 
 /// Above the mark only the newest ping is answered, once there is room again.
 #[test]
-fn ctl_06_a_flood_of_pings_that_nobody_reads_for_costs_one_slot() {
+fn ctl_06_threat_q1_a_flood_of_pings_that_nobody_reads_for_costs_one_slot() {
     for role in [Role::Server, Role::Client] {
         let mut config = Config::default();
         config.outbox_high_mark = 1000;

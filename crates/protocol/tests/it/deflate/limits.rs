@@ -21,7 +21,7 @@ fn zeros(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn pmc_21_the_limit_counts_what_a_message_inflates_to() {
+fn pmc_21_threat_c2_c3_the_limit_counts_what_a_message_inflates_to() {
     for (len, fits) in [(LIMIT - 1, true), (LIMIT, true), (LIMIT + 1, false), (10 * LIMIT, false)] {
         let payload = zeros(len);
         for pieces in [1, 2, 3, payload.len()] {
@@ -74,7 +74,7 @@ fn bomb(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn pmc_21_a_bomb_allocates_no_more_than_the_limit_and_a_chunk() {
+fn pmc_21_threat_c1_a_bomb_allocates_no_more_than_the_limit_and_a_chunk() {
     // What the thread keeps is there before.
     limited().feed(&frame(Role::Server, 0xC2, &zeros(10))).expect("legal");
     for len in [1 << 20, 64 << 20, 1 << 30] {

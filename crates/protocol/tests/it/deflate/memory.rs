@@ -109,7 +109,7 @@ fn pmc_25_pmd_24_what_a_connection_holds_is_known_for_each_window() {
 }
 
 #[test]
-fn pmc_25_buffers_do_not_keep_the_last_message() {
+fn pmc_25_threat_c10_buffers_do_not_keep_the_last_message() {
     let mut limits = Config::default();
     limits.message_bytes_max = 16 << 20;
     limits.outbox_bytes_max = 64 << 20;

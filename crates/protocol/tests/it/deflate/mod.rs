@@ -8,6 +8,7 @@ mod order;
 mod reference;
 mod sending;
 mod streams;
+mod threats;
 mod vectors;
 mod writer;
 

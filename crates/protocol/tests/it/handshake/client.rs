@@ -304,7 +304,7 @@ fn hdr_11_the_versions_of_a_refusal() {
 }
 
 #[test]
-fn hsc_28_a_refusal_tells_its_headers() {
+fn hsc_28_threat_k2_a_refusal_tells_its_headers() {
     let response = b"HTTP/1.1 302 Found\r\nLocation: wss://other/\r\nContent-Length: 2\r\n\r\nno";
     let (mut handshake, _) = start(&asking(), HeadLimits::default());
     let Ok(Some(Reply::Refused(refusal))) = handshake.receive(response) else {

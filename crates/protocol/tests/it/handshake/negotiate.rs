@@ -219,7 +219,7 @@ fn hdr_15_ext_10_extensions_are_bounded() {
 /// With a megabyte of each, anything worse than linear would be noticed by whoever waits for this
 /// test.
 #[test]
-fn hdr_15_long_values_take_linear_time() {
+fn hdr_15_threat_h4_long_values_take_linear_time() {
     let limits = HeadLimits { head_bytes_max: 4 << 20, ..HeadLimits::default() };
     let long = |unit: &[u8]| unit.repeat((1 << 20) / unit.len());
     for unit in [

@@ -84,7 +84,7 @@ fn hss_29_hss_30_hss_31_challenges_redirects_and_refusals() {
 }
 
 #[test]
-fn http_20_nothing_of_the_request_is_repeated() {
+fn http_20_threat_h12_nothing_of_the_request_is_repeated() {
     let marker = "m4rk3r";
     for name in [
         "Host",
