@@ -12,8 +12,6 @@ enum State {
     Tested,
     /// No test names it, for the reason given.
     Absent,
-    /// Its test is being written.
-    Pending,
 }
 
 impl State {
@@ -21,7 +19,6 @@ impl State {
     fn parse(text: &str) -> Result<Self, String> {
         match text.split_once(": ") {
             None if text.is_empty() => Ok(Self::Tested),
-            None if text == "pending" => Ok(Self::Pending),
             // A reason of one word is none.
             Some((_, reason)) if reason.split(' ').count() < 3 => {
                 Err(format!("no reason: {reason}"))
@@ -195,9 +192,9 @@ fn a_row_without_test_and_reason_is_a_fault() {
         "rows: \"FRM-01\",",
         "refused!(\"FRM-02, FRM-01\", BOTH)",
     ];
-    let three = format!("{FRM_01}\n| FRM-02 | 5 | S: two | server | pending |");
+    let three = format!("{FRM_01}\n| FRM-02 | 5 | S: two | server | otherwise: for a reason |");
     for source in tests {
-        let faults = judged(&three.replace("pending", "otherwise: for a reason"), source);
+        let faults = judged(&three, source);
         assert!(!faults.iter().any(|fault| fault.contains("FRM-01")), "{source}: {faults:?}");
     }
     let none = [
@@ -232,8 +229,6 @@ fn a_reason_and_a_test_together_are_a_fault() {
         assert_eq!(judged(&row, ""), [""; 0]);
         assert_eq!(judged(&row, source), ["FRM-01 says why it has no test, and t.rs has one"]);
     }
-    let pending = FRM_01.replace("| |", "| pending |");
-    assert_eq!((judged(&pending, ""), judged(&pending, source)), (vec![], vec![]));
     let otherwise = FRM_01.replace("| |", "| otherwise: as it is better |");
     assert_eq!(judged(&otherwise, ""), ["FRM-01 has neither a test nor a reason"]);
     assert_eq!(judged(&otherwise, source), [""; 0]);
@@ -249,6 +244,7 @@ fn a_row_that_is_not_well_formed_is_a_fault() {
         ("| FRM-01 | 5.2 | one | both | |", "FRM-01 says nothing"),
         ("| FRM-01 | 5.2 | M: one | nobody | |", "FRM-01 binds nobody: nobody"),
         ("| FRM-01 | 5.2 | M: one | both | tested |", "FRM-01: unknown state: tested"),
+        ("| FRM-01 | 5.2 | M: one | both | pending |", "FRM-01: unknown state: pending"),
         ("| FRM-01 | 5.2 | M: one | both | not done: later |", "FRM-01: no reason: later"),
         (
             "| FRM-01 | 5.2 | M: one | both | some day: when it suits |",
