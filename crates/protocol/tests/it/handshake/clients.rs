@@ -218,7 +218,7 @@ pub(super) const CASES: &[Case] = &[
             "GET /chat HTTP/1.1",
             &[
                 "Host: backend",
-                "Connection: keep-alive",
+                "Connection: Upgrade",
                 "Connection: Upgrade",
                 "Upgrade: websocket",
                 "Upgrade: websocket",
