@@ -2,6 +2,7 @@
 //! where there is one there. What may differ is listed, each with the sentence that decides it.
 #![no_main]
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
 use libfuzzer_sys::fuzz_target;
@@ -13,13 +14,16 @@ use tungstenite::{Error, Message};
 const MESSAGE_BYTES_MAX: usize = 2048;
 
 /// What tungstenite reads: pieces, and then nothing more for now. What it writes is dropped.
-struct Pieces<'b>(std::vec::IntoIter<&'b [u8]>);
+struct Pieces<'b>(VecDeque<&'b [u8]>);
 
 impl Read for Pieces<'_> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let piece = self.0.next().ok_or(io::ErrorKind::WouldBlock)?;
-        target[..piece.len()].copy_from_slice(piece);
-        Ok(piece.len())
+        let mut piece = self.0.pop_front().ok_or(io::ErrorKind::WouldBlock)?;
+        let len = piece.read(target)?;
+        if !piece.is_empty() {
+            self.0.push_front(piece);
+        }
+        Ok(len)
     }
 }
 
@@ -40,8 +44,7 @@ fn theirs(role: Role, pieces: Vec<&[u8]>) -> (Vec<Report>, bool) {
         .read_buffer_size(4096)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
-    let pieces: Vec<_> = pieces.into_iter().flat_map(|piece| piece.chunks(256)).collect();
-    let mut socket = WebSocket::from_raw_socket(Pieces(pieces.into_iter()), role, Some(config));
+    let mut socket = WebSocket::from_raw_socket(Pieces(pieces.into()), role, Some(config));
     let mut reports = Vec::new();
     loop {
         reports.push(match socket.read() {
