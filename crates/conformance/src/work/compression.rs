@@ -22,12 +22,7 @@ pub(super) const CASES: &[Case] = &[
     case("inflating-blocks-byte-by-byte", "byte", 2000, |len| inflating(stored(len, 1), 1)),
     case("inflating-fragments", "fragment", 1000, inflating_fragments),
     case("inflating-zeros", "byte", 256_000, inflating_zeros),
-    case("compressed-messages", "message", 100, |count| {
-        let mut message = stored(200, 100);
-        message.truncate(106);
-        let stream = frame(0xC2, &message).repeat(count);
-        feeding(Endpoint::inflating(&agreed()), stream, 65_536, count)
-    }),
+    case("compressed-messages", "message", 50, compressed_messages),
 ];
 
 /// What a server with our defaults agrees on with a client that offers nothing in particular.
@@ -59,6 +54,13 @@ fn stored(len: usize, block_bytes: u16) -> Vec<u8> {
 
 fn inflating(message: Vec<u8>, piece_bytes: usize) -> Box<dyn FnMut()> {
     feeding(Endpoint::inflating(&agreed()), frame(0xC2, &message), piece_bytes, 1)
+}
+
+/// Each refers to those before it, and the window that they refer to is full from the beginning.
+fn compressed_messages(count: usize) -> Box<dyn FnMut()> {
+    let mut endpoint = Endpoint::inflating(&agreed());
+    assert_eq!(endpoint.feed(&mut frame(0xC2, &stored(65_536, 1000))), 1);
+    feeding(endpoint, frame(0xC2, &stored(105, 100)).repeat(count), 65_536, count)
 }
 
 /// A fragment for each byte.

@@ -13,11 +13,13 @@ use crate::utf8;
 pub(super) struct ControlBody {
     bytes: [u8; CONTROL_BYTES_MAX],
     len: usize,
+    /// How many bytes of a Close frame's reason are known to be whole characters.
+    checked: usize,
 }
 
 impl ControlBody {
     pub(super) const fn new() -> Self {
-        Self { bytes: [0; CONTROL_BYTES_MAX], len: 0 }
+        Self { bytes: [0; CONTROL_BYTES_MAX], len: 0, checked: 0 }
     }
 
     /// Appends a piece; the frame reader lets no more than 125 bytes in all pass.
@@ -31,6 +33,16 @@ impl ControlBody {
 
     pub(super) fn as_slice(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// Checks what has come of a Close body, so that a violation is seen at its first byte.
+    pub(super) fn check_close_start(&mut self) -> Result<(), Violation> {
+        if let Some((code, reason)) = self.as_slice().split_first_chunk() {
+            legal_code(*code)?;
+            let unchecked = reason.get(self.checked..).unwrap_or_default();
+            self.checked += utf8::check_prefix(unchecked).map_err(|_| Violation::ReasonNotUtf8)?;
+        }
+        Ok(())
     }
 
     /// The event, independent of this body.
@@ -52,15 +64,6 @@ pub(super) fn event(opcode: Opcode, body: &[u8]) -> Result<Event<'_>, Violation>
         Opcode::Ping => Event::Ping(Payload::borrowed(body)),
         _ => Event::Pong(Payload::borrowed(body)),
     })
-}
-
-/// Checks the beginning of a Close body, so that a violation is seen at its first byte.
-pub(super) fn check_close_start(body: &[u8]) -> Result<(), Violation> {
-    if let Some((code, reason)) = body.split_first_chunk() {
-        legal_code(*code)?;
-        utf8::check_prefix(reason).map_err(|_| Violation::ReasonNotUtf8)?;
-    }
-    Ok(())
 }
 
 /// What a Close body says (section 5.5.1): nothing, or a code and a reason.

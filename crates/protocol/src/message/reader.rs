@@ -138,7 +138,7 @@ impl MessageReader {
         body.append(chunk.payload);
         if !chunk.ends_frame {
             if opcode == Opcode::Close {
-                control::check_close_start(body.as_slice())?;
+                body.check_close_start()?;
             }
             return Ok(None);
         }
