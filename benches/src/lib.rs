@@ -1,6 +1,7 @@
 //! Inputs that the benches and the comparison programs share.
 
 pub mod load;
+pub mod operations;
 pub mod raw;
 
 /// The masking key of all inputs.
@@ -25,13 +26,25 @@ pub fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
 /// `count` masked text messages of `size` bytes of ASCII, one behind the other.
 #[must_use]
 pub fn text_stream(size: usize, count: usize) -> Vec<u8> {
-    let payload: Vec<u8> = b"The quick brown fox jumps over the lazy dog. "
-        .iter()
-        .copied()
-        .cycle()
-        .take(size)
-        .collect();
-    client_frame(0x81, &payload).repeat(count)
+    client_frame(0x81, text(FOX, size).as_bytes()).repeat(count)
+}
+
+/// Text of ASCII.
+pub const FOX: &str = "The quick brown fox jumps over the lazy dog. ";
+
+/// `sample` again and again, `size` bytes long; what does not fit a whole character is filled with
+/// spaces.
+#[must_use]
+pub fn text(sample: &str, size: usize) -> String {
+    let mut text = String::with_capacity(size);
+    for character in sample.chars().cycle() {
+        if text.len() + character.len_utf8() > size {
+            break;
+        }
+        text.push(character);
+    }
+    text.extend(std::iter::repeat_n(' ', size - text.len()));
+    text
 }
 
 /// What a browser sends to open a WebSocket.

@@ -137,6 +137,17 @@ impl Connection {
             self.closing.discard(core::mem::take(input).len());
             return Ok(None);
         }
+        // The common case: nothing is owed, and a message lies whole in the input. It cannot begin
+        // or end a message in progress, so it is a sign of life and nothing else.
+        if self.pending_pong.is_none()
+            && let Some(event) = self.reader.next_whole(input)
+        {
+            if event.is_ok() {
+                self.keepalive.hear(output.now);
+                return event.map(Some);
+            }
+            return self.handle(event.map(Some), output);
+        }
         if input.is_empty() {
             return Ok(None);
         }

@@ -191,16 +191,21 @@ impl Outbox {
 
     /// Appends what `write` puts behind the end of the vector that it gets, which has room for
     /// `additional` bytes, at least one. `write` must append at least one byte, and only append.
+    #[inline]
     pub(crate) fn append_with(&mut self, additional: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        let tail = self.tail(additional);
+        let tail = match (&mut self.first, &self.rest) {
+            // The common case: there is one segment, with room.
+            (Segment::Owned(first), None) if first.capacity() - first.len() >= additional => first,
+            _ => self.tail(additional),
+        };
         let before = tail.len();
-        tail.reserve(additional);
         write(tail);
         let appended = tail.len() - before;
         self.len += appended;
     }
 
-    /// The owned segment at the end, or a new one if there is none with room for `additional`.
+    /// The owned segment at the end, or a new one if there is none that may grow by `additional`;
+    /// it has that room.
     fn tail(&mut self, additional: usize) -> &mut Vec<u8> {
         if self.len == 0 {
             self.written = 0;
@@ -228,7 +233,10 @@ impl Outbox {
             None => Some(&mut self.first),
         };
         match last {
-            Some(Segment::Owned(bytes)) => bytes,
+            Some(Segment::Owned(bytes)) => {
+                bytes.reserve(additional);
+                bytes
+            }
             _ => unreachable!("the last segment is owned: it fitted or has just been made"),
         }
     }

@@ -45,6 +45,15 @@ pub(crate) fn check_prefix(bytes: &[u8]) -> Result<usize, Invalid> {
     if invalid_len.is_none() { Ok(valid) } else { Err(Invalid) }
 }
 
+/// What is known of bytes without looking at them again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// They are all below 0x80.
+    Ascii,
+    /// Nothing.
+    Nothing,
+}
+
 /// A text that grows at its end and is checked as it grows.
 #[derive(Debug, Default)]
 pub(crate) struct Text {
@@ -56,11 +65,20 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// Lets `append` put bytes behind the end, and checks them. `append` must only append.
-    pub(crate) fn append(&mut self, append: impl FnOnce(&mut Vec<u8>)) -> Result<(), Invalid> {
+    /// Lets `append` put bytes behind the end, and checks them. `append` must only append, and say
+    /// what it knows of the bytes.
+    pub(crate) fn append(
+        &mut self,
+        append: impl FnOnce(&mut Vec<u8>) -> Known,
+    ) -> Result<(), Invalid> {
         let before = self.bytes.len();
-        append(&mut self.bytes);
+        let known = append(&mut self.bytes);
         debug_assert!(self.bytes.len() >= before);
+        if known == Known::Ascii && self.checked == before {
+            debug_assert!(self.bytes.get(before..).is_some_and(<[u8]>::is_ascii));
+            self.checked = self.bytes.len();
+            return Ok(());
+        }
         self.check_tail()
     }
 
@@ -84,12 +102,14 @@ impl Text {
             return Err(Invalid);
         }
         if self.exposed {
-            return String::from_utf8(self.bytes).map_err(|_| Invalid);
+            check(&self.bytes)?;
         }
-        // SAFETY: `checked == bytes.len()`, and without `exposed` the bytes below `checked` are those
-        // that `check_prefix` found to be whole characters: the vector is private to this module,
-        // `append` is called by this crate with closures that only append, and `expose`, the only
-        // way to change bytes that have been checked, sets `exposed`. Whole characters, one after the
+        // SAFETY: either `check` has just found the bytes to be UTF-8, or `exposed` is not set. Then,
+        // since `checked == bytes.len()`, the bytes are those
+        // that `check_prefix` found to be whole characters, or ASCII of which `append` was told: the
+        // vector is private to this module, `append` is called by this crate with closures that only
+        // append and that know ASCII from `frame::append_unmasked_text`, and `expose`, the only way
+        // to change bytes that have been checked, sets `exposed`. Whole characters, one after the
         // other, are UTF-8.
         Ok(unsafe { String::from_utf8_unchecked(self.bytes) })
     }
@@ -100,11 +120,18 @@ mod tests {
     use super::*;
     use alloc::vec;
 
+    fn append(text: &mut Text, bytes: &[u8], known: Known) -> Result<(), Invalid> {
+        text.append(|tail| {
+            tail.extend_from_slice(bytes);
+            known
+        })
+    }
+
     /// Feeds `bytes` in two pieces and returns how many bytes were taken when the text failed.
     fn feed(bytes: &[u8], cut: usize) -> Result<String, Invalid> {
         let mut text = Text::default();
         for piece in [&bytes[..cut], &bytes[cut..]] {
-            text.append(|tail| tail.extend_from_slice(piece))?;
+            append(&mut text, piece, Known::Nothing)?;
             // What is looked at again with the next piece.
             assert!(text.bytes.len() - text.checked <= 3);
         }
@@ -179,12 +206,12 @@ mod tests {
     #[test]
     fn exposed_bytes_are_checked_again() {
         let mut text = Text::default();
-        text.append(|tail| tail.extend_from_slice(b"abc")).expect("valid");
+        append(&mut text, b"abc", Known::Ascii).expect("valid");
         text.expose()[0] = 0xFF;
         assert_eq!(text.finish(), Err(Invalid));
 
         let mut text = Text::default();
-        text.append(|tail| tail.extend_from_slice(b"abc")).expect("valid");
+        append(&mut text, b"abc", Known::Ascii).expect("valid");
         text.expose().clear();
         assert_eq!(text.check_tail(), Err(Invalid));
         assert_eq!(text.finish(), Err(Invalid));

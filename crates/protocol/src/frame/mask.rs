@@ -1,12 +1,25 @@
 //! Masking (RFC 6455, section 5.3): byte `i` of the payload XOR byte `i mod 4` of the key.
 
+// Two `from_utf8_unchecked` and a call of what needs AVX2, each proved where it stands.
+#![allow(unsafe_code)]
+
 use alloc::vec::Vec;
 
-/// Below this size a loop over words is faster than a vectorized one.
-const LONG_BYTES_MIN: usize = 128;
+use crate::utf8::{self, Invalid, Known};
 
-/// The bytes that are masked at a time while copying: one cache line.
-const BLOCK_BYTES: usize = 64;
+/// Up to this many bytes are masked without a loop.
+const SHORT_BYTES_MAX: usize = 2 * SHORT_HALF;
+const SHORT_HALF: usize = 128;
+
+/// How much is masked before it is looked at once more: it fits the nearest cache with room to
+/// spare.
+const BLOCK_BYTES: usize = 8 * 1024;
+
+/// The bytes of the longest vector that is used.
+const VECTOR_BYTES: usize = 32;
+
+/// The bits that no byte of ASCII has.
+const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 
 /// Where a client gets its masking keys.
 ///
@@ -40,13 +53,8 @@ impl MaskKeys for Unmasked {
 /// ```
 #[must_use]
 pub const fn rotate_key(key: [u8; 4], offset: u64) -> [u8; 4] {
-    let [a, b, c, d] = key;
-    match offset & 3 {
-        0 => [a, b, c, d],
-        1 => [b, c, d, a],
-        2 => [c, d, a, b],
-        _ => [d, a, b, c],
-    }
+    let bytes = (offset & 3) as u32;
+    u32::from_le_bytes(key).rotate_right(8 * bytes).to_le_bytes()
 }
 
 /// Masks or unmasks `payload` in place; `key` is that of its first byte.
@@ -60,50 +68,190 @@ pub const fn rotate_key(key: [u8; 4], offset: u64) -> [u8; 4] {
 /// ```
 #[inline]
 pub fn mask(key: [u8; 4], payload: &mut [u8]) {
-    if payload.len() < LONG_BYTES_MIN { mask_short(key, payload) } else { mask_long(key, payload) }
-}
-
-/// Word by word, without the preparations of a vectorized loop.
-#[inline]
-fn mask_short(key: [u8; 4], payload: &mut [u8]) {
-    let word = wide(key);
-    let (words, tail) = payload.as_chunks_mut::<8>();
-    for bytes in words {
-        *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
-    }
-    let (half, tail) = tail.as_chunks_mut::<4>();
-    for bytes in half {
-        *bytes = (u32::from_ne_bytes(*bytes) ^ u32::from_ne_bytes(key)).to_ne_bytes();
-    }
-    for (byte, mask) in tail.iter_mut().zip(key) {
-        *byte ^= mask;
+    if payload.len() <= SHORT_BYTES_MAX {
+        mask_short(key, payload);
+    } else {
+        mask_long::<false>(key, payload);
     }
 }
 
-/// The compiler makes vector instructions of this loop.
-fn mask_long(key: [u8; 4], payload: &mut [u8]) {
-    let word = wide(key);
-    let (words, tail) = payload.as_chunks_mut::<8>();
-    for bytes in words {
-        *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
-    }
-    mask_short(key, tail);
-}
-
-/// Appends `payload` to `target`, masked or unmasked, in one pass; `key` is that of its first byte.
+/// Appends `payload` to `target`, masked or unmasked; `key` is that of its first byte.
 pub fn append_masked(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) {
     target.reserve(payload.len());
-    let (blocks, tail) = payload.as_chunks::<BLOCK_BYTES>();
-    for block in blocks {
-        let mut masked = *block;
-        mask(key, &mut masked);
-        target.extend_from_slice(&masked);
+    // Block by block, so that what is masked still lies in the nearest cache.
+    for block in payload.chunks(BLOCK_BYTES) {
+        let start = target.len();
+        target.extend_from_slice(block);
+        mask(key, target.get_mut(start..).unwrap_or_default());
     }
-    let mut masked = [0; BLOCK_BYTES];
-    let masked = masked.get_mut(..tail.len()).unwrap_or_default();
-    masked.copy_from_slice(tail);
-    mask(key, masked);
-    target.extend_from_slice(masked);
+}
+
+/// As [`append_masked`]; returns what it saw of the bytes that it appended.
+pub(crate) fn append_unmasked_text(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) -> Known {
+    target.reserve(payload.len());
+    let mut seen = 0;
+    for block in payload.chunks(BLOCK_BYTES) {
+        let start = target.len();
+        target.extend_from_slice(block);
+        seen |= mask_seen(key, target.get_mut(start..).unwrap_or_default());
+    }
+    if seen & NOT_ASCII == 0 { Known::Ascii } else { Known::Nothing }
+}
+
+/// Unmasks the payload of a whole text message in place and checks that it is UTF-8; `key` is that
+/// of its first byte.
+#[inline]
+pub(crate) fn unmask_text(key: [u8; 4], payload: &mut [u8]) -> Result<&str, Invalid> {
+    if payload.len() > SHORT_BYTES_MAX {
+        return unmask_long_text(key, payload);
+    }
+    if mask_short(key, payload) & NOT_ASCII == 0 {
+        // SAFETY: `mask_short` returns the bits of all the bytes that it left in `payload`, so
+        // every byte is below 0x80, and such a byte is a whole character in UTF-8.
+        return Ok(unsafe { core::str::from_utf8_unchecked(payload) });
+    }
+    utf8::check(payload)
+}
+
+/// Block by block, so that what is checked still lies in the nearest cache. Blocks of ASCII, which
+/// are told while they are unmasked, are not looked at again.
+fn unmask_long_text(key: [u8; 4], payload: &mut [u8]) -> Result<&str, Invalid> {
+    let mut checked = 0;
+    let mut start = 0;
+    while start < payload.len() {
+        // A multiple of four, so that the key stays as it is.
+        let end = payload.len().min(start + BLOCK_BYTES);
+        let block = payload.get_mut(start..end).ok_or(Invalid)?;
+        if mask_seen(key, block) & NOT_ASCII == 0 && checked == start {
+            checked = end;
+        } else {
+            checked += utf8::check_prefix(payload.get(checked..end).ok_or(Invalid)?)?;
+        }
+        start = end;
+    }
+    if checked != payload.len() {
+        return Err(Invalid);
+    }
+    // SAFETY: `checked` grew from 0 to the length, each time by bytes that are whole characters in
+    // UTF-8: by a block whose bytes are all below 0x80, since `mask_seen` returns the bits of all
+    // the bytes that it left there, or by what `check_prefix` found to be whole characters. None of
+    // them was changed afterwards. Whole characters, one after the other, are UTF-8.
+    Ok(unsafe { core::str::from_utf8_unchecked(payload) })
+}
+
+/// Masks in place and returns the bits of all bytes that `payload` holds then, ORed at any place of
+/// the word.
+#[inline]
+fn mask_seen(key: [u8; 4], payload: &mut [u8]) -> u64 {
+    if payload.len() <= SHORT_BYTES_MAX {
+        mask_short(key, payload)
+    } else {
+        mask_long::<true>(key, payload)
+    }
+}
+
+/// Masks at most [`SHORT_BYTES_MAX`] bytes in place and returns the bits of all bytes that
+/// `payload` holds then, ORed at any place of the word.
+#[inline]
+fn mask_short(key: [u8; 4], payload: &mut [u8]) -> u64 {
+    match payload.len() {
+        0..4 => {
+            let mut seen = 0;
+            for (byte, mask) in payload.iter_mut().zip(key) {
+                *byte ^= mask;
+                seen |= *byte;
+            }
+            u64::from(seen)
+        }
+        4..8 => mask_ends::<4>(key, payload),
+        8..16 => mask_ends::<8>(key, payload),
+        16..32 => mask_ends::<16>(key, payload),
+        32..64 => mask_ends::<32>(key, payload),
+        64..128 => mask_ends::<64>(key, payload),
+        _ => mask_ends::<SHORT_HALF>(key, payload),
+    }
+}
+
+/// Masks from `N` to twice as many bytes without a loop: the first `N` and the last `N`, which
+/// overlap. Both are read before either is written.
+#[inline]
+fn mask_ends<const N: usize>(key: [u8; 4], payload: &mut [u8]) -> u64 {
+    debug_assert!((N..=2 * N).contains(&payload.len()));
+    let end_key = rotate_key(key, payload.len() as u64);
+    let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else { return 0 };
+    let (first, last): ([u8; N], [u8; N]) = (xor(key, *first), xor(end_key, *last));
+    write_ends(payload, first, last);
+    seen(first) | seen(last)
+}
+
+#[inline]
+fn write_ends<const N: usize>(payload: &mut [u8], first: [u8; N], last: [u8; N]) {
+    if let Some(chunk) = payload.first_chunk_mut() {
+        *chunk = first;
+    }
+    if let Some(chunk) = payload.last_chunk_mut() {
+        *chunk = last;
+    }
+}
+
+/// `bytes`, a multiple of four, masked.
+#[inline]
+fn xor<const N: usize>(key: [u8; 4], mut bytes: [u8; N]) -> [u8; N] {
+    for word in bytes.as_chunks_mut().0 {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    }
+    bytes
+}
+
+/// The bits of all of `bytes`, a multiple of four.
+#[inline]
+fn seen<const N: usize>(bytes: [u8; N]) -> u64 {
+    let words = bytes.as_chunks().0.iter();
+    u64::from(words.fold(0, |seen, word| seen | u32::from_ne_bytes(*word)))
+}
+
+/// As [`mask_short`] with the vector instructions that this machine has; without `SEEN` what it
+/// returns means nothing.
+fn mask_long<const SEEN: bool>(key: [u8; 4], payload: &mut [u8]) -> u64 {
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    if std::is_x86_feature_detected!("avx2") {
+        // SAFETY: the machine has AVX2, which is all that the function asks for.
+        return unsafe { mask_avx2::<SEEN>(key, payload) };
+    }
+    mask_vectors::<SEEN>(key, payload)
+}
+
+/// [`mask_vectors`], compiled for AVX2.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[target_feature(enable = "avx2")]
+fn mask_avx2<const SEEN: bool>(key: [u8; 4], payload: &mut [u8]) -> u64 {
+    mask_vectors::<SEEN>(key, payload)
+}
+
+/// Masks `payload`, which is no shorter than a vector. The compiler makes vector instructions of
+/// this loop. It begins where a vector is aligned, since a store across the border of a cache line
+/// costs two; what lies before and behind is masked apart, without a loop.
+#[inline(always)]
+fn mask_vectors<const SEEN: bool>(key: [u8; 4], payload: &mut [u8]) -> u64 {
+    debug_assert!(payload.len() >= VECTOR_BYTES);
+    let end_key = rotate_key(key, payload.len() as u64);
+    let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else { return 0 };
+    let (first, last): ([u8; VECTOR_BYTES], [u8; VECTOR_BYTES]) =
+        (xor(key, *first), xor(end_key, *last));
+    let mut seen = seen(first) | seen(last);
+    let unaligned = payload.as_ptr().align_offset(VECTOR_BYTES).min(VECTOR_BYTES);
+    let word = wide(rotate_key(key, unaligned as u64));
+    let aligned = payload.get_mut(unaligned..).unwrap_or_default();
+    let (vectors, _) = aligned.as_chunks_mut::<VECTOR_BYTES>();
+    for bytes in vectors.as_flattened_mut().as_chunks_mut().0 {
+        let masked = u64::from_ne_bytes(*bytes) ^ word;
+        if SEEN {
+            seen |= masked;
+        }
+        *bytes = masked.to_ne_bytes();
+    }
+    write_ends(payload, first, last);
+    seen
 }
 
 /// The key twice, in the order of memory.

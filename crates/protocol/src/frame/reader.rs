@@ -196,34 +196,37 @@ impl FrameReader {
         if !self.is_idle() || self.frames_left == 0 {
             return None;
         }
-        let (opcode, second, rest) = match &**input {
-            [0x81, second, rest @ ..] => (Opcode::Text, *second, rest),
-            [0x82, second, rest @ ..] => (Opcode::Binary, *second, rest),
+        let (opcode, second) = match **input {
+            [0x81, second, ..] => (Opcode::Text, second),
+            [0x82, second, ..] => (Opcode::Binary, second),
             _ => return None,
         };
-        let mask_bit = if self.role == Role::Server { 0x80 } else { 0 };
+        let is_masked = self.role == Role::Server;
         // With the wrong mask bit this is 128 at least.
-        let (payload_len, rest) = match second ^ mask_bit {
-            length @ ..=125 => (usize::from(length), rest),
+        let length = second ^ if is_masked { 0x80 } else { 0 };
+        let (payload_len, start_len) = match length {
+            0..=125 => (usize::from(length), 2),
             126 => {
-                let (length, rest) = rest.split_first_chunk()?;
-                (usize::from(u16::from_be_bytes(*length)), rest)
+                let length = [*input.get(2)?, *input.get(3)?];
+                (usize::from(u16::from_be_bytes(length)), 4)
             }
             _ => return None,
         };
-        let (key, rest) = match self.role {
-            Role::Client => ([0; 4], rest),
-            Role::Server => rest.split_first_chunk().map(|(key, rest)| (*key, rest))?,
-        };
-        let header_len = input.len() - rest.len();
-        let is_minimal = (payload_len > 125) == (second ^ mask_bit == 126);
-        if !is_minimal || payload_len as u64 > self.bytes_left || payload_len > rest.len() {
+        let header_len = if is_masked { start_len + 4 } else { start_len };
+        let is_minimal = length <= 125 || payload_len > 125;
+        if !is_minimal || payload_len as u64 > self.bytes_left {
             return None;
         }
+        let frame_len = header_len + payload_len;
+        if frame_len > input.len() {
+            return None;
+        }
+        let frame = take(input, frame_len);
+        let (header, payload) = frame.split_at_mut(header_len);
+        let key = if is_masked { *header.last_chunk()? } else { [0; 4] };
         self.frame_offset = self.next_offset;
-        self.next_offset = self.next_offset.saturating_add((header_len + payload_len) as u64);
-        take(input, header_len);
-        Some(WholeMessage { opcode, key, payload: take(input, payload_len) })
+        self.next_offset = self.next_offset.saturating_add(frame_len as u64);
+        Some(WholeMessage { opcode, key, payload })
     }
 
     /// Accounts for `payload` as the next bytes of the current frame.

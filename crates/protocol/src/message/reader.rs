@@ -15,7 +15,7 @@ use crate::error::{ProtocolError, Violation};
 use crate::event::{Event, Payload, Text};
 use crate::frame::{self, FrameReader, Opcode, RawChunk, WholeMessage};
 use crate::role::Role;
-use crate::utf8;
+use crate::utf8::{self, Known};
 
 /// A frame that lacks fewer bytes than this is read through the caller's buffer: to read straight
 /// into the message would cost a read of its own.
@@ -62,22 +62,26 @@ impl MessageReader {
         self.inflater = Some(Box::new(Inflater::new(agreed, config.message_bytes_max)));
     }
 
+    /// Takes the message that comes next if it is not fragmented and lies whole in `input`: the
+    /// common case. If it gives `None`, [`next`](Self::next) knows what comes instead.
+    #[inline]
+    pub(crate) fn next_whole<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Option<Result<Event<'b>, ProtocolError>> {
+        let WholeMessage { opcode, key, payload } = self.frames.next_whole(input)?;
+        Some(
+            whole_masked(opcode, key, payload)
+                .map_err(|violation| self.frames.payload_error(violation)),
+        )
+    }
+
     /// Takes bytes from `input` and returns the next message or control frame, or `None` when all
     /// of `input` was taken.
     pub(crate) fn next<'b>(
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        if let Some(WholeMessage { opcode, key, payload }) = self.frames.next_whole(input) {
-            self.data_came = true;
-            if key != [0; 4] {
-                frame::mask(key, payload);
-            }
-            return match whole(opcode, payload) {
-                Ok(event) => Ok(Some(event)),
-                Err(violation) => Err(self.frames.payload_error(violation)),
-            };
-        }
         while let Some(chunk) = self.frames.next_raw(input)? {
             let event = if chunk.header.opcode.is_control() {
                 self.control(chunk)
@@ -175,7 +179,10 @@ impl MessageReader {
         if !(chunk.ends_frame && header.fin) {
             return Ok(None);
         }
-        partial.append(|message| inflater.end(message).map_err(violation))?;
+        partial.append(|message| {
+            inflater.end(message).map_err(violation)?;
+            Ok(Known::Nothing)
+        })?;
         self.finish()
     }
 
@@ -244,6 +251,20 @@ impl MessageReader {
     }
 }
 
+/// The event of a message that lies whole in the input and is still masked, unless `key` is zero.
+#[inline]
+fn whole_masked(opcode: Opcode, key: [u8; 4], payload: &mut [u8]) -> Result<Event<'_>, Violation> {
+    if key == [0; 4] {
+        return whole(opcode, payload);
+    }
+    if opcode == Opcode::Text {
+        let text = frame::unmask_text(key, payload).map_err(|_| Violation::TextNotUtf8)?;
+        return Ok(Event::Text(Text::borrowed(text)));
+    }
+    frame::mask(key, payload);
+    Ok(Event::Binary(Payload::borrowed(payload)))
+}
+
 /// The event of a message that lies whole in the input.
 #[inline]
 fn whole(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Violation> {
@@ -269,11 +290,11 @@ impl Partial {
         let payload = &*chunk.payload;
         self.append(|buffer| {
             grow(buffer, payload.len(), to_come.saturating_add(payload.len() as u64));
-            match chunk.header.mask {
-                Some(_) => frame::append_masked(chunk.key, payload, buffer),
-                None => buffer.extend_from_slice(payload),
+            if chunk.header.mask.is_some() {
+                return Ok(frame::append_unmasked_text(chunk.key, payload, buffer));
             }
-            Ok(())
+            buffer.extend_from_slice(payload);
+            Ok(Known::Nothing)
         })
     }
 
@@ -284,7 +305,7 @@ impl Partial {
         while step == Step::More {
             self.append(|message| {
                 step = inflater.step(&mut input, message).map_err(violation)?;
-                Ok(())
+                Ok(Known::Nothing)
             })?;
         }
         Ok(())
@@ -293,17 +314,22 @@ impl Partial {
     /// Lets `append` put bytes behind the end, and checks them.
     fn append(
         &mut self,
-        append: impl FnOnce(&mut Vec<u8>) -> Result<(), Violation>,
+        append: impl FnOnce(&mut Vec<u8>) -> Result<Known, Violation>,
     ) -> Result<(), Violation> {
         match self {
             Self::Text(text) => {
                 let mut appended = Ok(());
-                let checked = text.append(|buffer| appended = append(buffer));
+                let checked = text.append(|buffer| {
+                    append(buffer).unwrap_or_else(|violation| {
+                        appended = Err(violation);
+                        Known::Nothing
+                    })
+                });
                 // What was appended came before what stopped it.
                 checked.map_err(|_| Violation::TextNotUtf8)?;
                 appended
             }
-            Self::Binary(buffer) => append(buffer),
+            Self::Binary(buffer) => append(buffer).map(|_| ()),
         }
     }
 

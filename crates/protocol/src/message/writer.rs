@@ -26,8 +26,11 @@ pub(crate) const fn framed_len(payload_len: usize, masked: bool) -> usize {
 /// Appends a whole message, or a control frame, with a copy of `payload`.
 pub(crate) fn write(outbox: &mut Outbox, opcode: Opcode, mask: Option<[u8; 4]>, payload: &[u8]) {
     let (header, header_len) = header(opcode, mask, payload.len());
-    outbox.append_with(header_len + payload.len(), |tail| {
-        tail.extend_from_slice(header.get(..header_len).unwrap_or_default());
+    outbox.append_with(header.len() + payload.len(), |tail| {
+        // A copy of known length needs no loop; what is too much of it is taken back.
+        let start = tail.len();
+        tail.extend_from_slice(&header);
+        tail.truncate(start + header_len);
         match mask {
             None => tail.extend_from_slice(payload),
             Some(key) => frame::append_masked(key, payload, tail),
