@@ -16,33 +16,54 @@ fn possible(text: &[u8]) -> Option<usize> {
     (1..=rest.len()).find(is_impossible).map(|len| error.valid_up_to() + len - 1)
 }
 
-fuzz_target!(|data: &[u8]| {
-    let mut choices = Choices::new(data);
-    let fragments = [choices.slice(), choices.rest()];
+/// A receiver of that role gets the text in two frames, byte by byte; and behind `padding`, which
+/// moves it over the borders of blocks, in one frame and in two.
+fn check(role: Role, key: Option<[u8; 4]>, padding: &[u8], fragments: [&[u8]; 2]) {
     let text = fragments.concat();
-    let mut endpoint = Endpoint::patient(Role::Client, None);
+    let expected = std::str::from_utf8(&text).ok();
+    let padded = [padding, &text].concat();
+    let mut whole = Endpoint::patient(role, None);
+    whole.receive(&frame(0x81, key, &padded));
+    let mut halves = Endpoint::patient(role, None);
+    let (first, second) = padded.split_at(padded.len() / 2);
+    halves.receive(&[frame(0x01, key, first), frame(0x80, key, second)].concat());
+    let mut pieces = Endpoint::patient(role, None);
     let mut taken = 0;
     for (fragment, first) in fragments.into_iter().zip([0x01, 0x80]) {
-        let frame = frame(first, None, fragment);
+        let frame = frame(first, key, fragment);
         let (header, payload) = frame.split_at(frame.len() - fragment.len());
-        endpoint.receive(header);
+        pieces.receive(header);
         for byte in payload {
-            endpoint.receive(&[*byte]);
-            taken += 1;
-            if matches!(endpoint.reports.last(), Some(Report::Failed(_))) {
-                // Either here, or at the end if that lies inside a character.
-                let expected = possible(&text).unwrap_or(text.len() - 1);
-                assert_eq!(taken - 1, expected);
-                return;
+            if pieces.reports.is_empty() {
+                pieces.receive(&[*byte]);
+                taken += 1;
             }
         }
     }
-    let mut whole = Endpoint::patient(Role::Client, None);
-    whole.receive(&frame(0x81, None, &text));
-    for endpoint in [endpoint, whole] {
-        match std::str::from_utf8(&text) {
-            Ok(text) => assert_eq!(endpoint.reports, [Report::Text(text.to_owned())]),
-            Err(_) => assert!(matches!(endpoint.reports[..], [Report::Failed(_)])),
+    for (endpoint, padding) in [(whole, padding), (halves, padding), (pieces, b"")] {
+        match (&endpoint.reports[..], expected) {
+            ([Report::Text(text)], Some(expected)) => {
+                assert_eq!(text.as_bytes().strip_prefix(padding), Some(expected.as_bytes()));
+            }
+            ([Report::Failed(_)], None) => {}
+            other => panic!("{other:?}"),
         }
     }
+    // Either there, or at the end if that lies inside a character.
+    let possible = possible(&text).unwrap_or(text.len().saturating_sub(1));
+    assert!(expected.is_some() || taken == possible + 1, "refused after {taken} bytes");
+}
+
+fuzz_target!(|data: &[u8]| {
+    let mut choices = Choices::new(data);
+    let fragments = [choices.slice(), choices.rest()];
+    // Not every time, for the sake of speed.
+    let padding = match fragments[0] {
+        [0..64, low, ..] => 8 * 1024 - usize::from(*low) % 64,
+        [low, ..] => usize::from(*low),
+        [] => 0,
+    };
+    let padding = vec![b'a'; padding];
+    check(Role::Client, None, &padding, fragments);
+    check(Role::Server, Some([0x37, 0xFA, 0x21, 0x3D]), &padding, fragments);
 });
