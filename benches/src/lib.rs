@@ -2,7 +2,9 @@
 
 pub mod load;
 pub mod operations;
+pub mod pages;
 pub mod raw;
+pub mod report;
 
 /// The masking key of all inputs.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
