@@ -263,6 +263,7 @@ const fn wide(key: [u8; 4]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::borrow::ToOwned as _;
     use alloc::vec;
 
     fn naive(key: [u8; 4], payload: &[u8]) -> Vec<u8> {
@@ -307,6 +308,39 @@ mod tests {
             mask(key, head);
             mask(rotate_key(key, cut as u64), tail);
             assert_eq!(pieces, whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn utf_01_a_masked_text_is_judged_as_std_judges_it() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let pieces: [&[u8]; 6] = [
+            "é".as_bytes(),
+            "文".as_bytes(),
+            "🦀".as_bytes(),
+            b"\xFF",
+            b"\xF0\x9F",
+            b"\xED\xA0\x80",
+        ];
+        let borders = [0, 127, 128, 255, 256, 257, 300, BLOCK_BYTES, 2 * BLOCK_BYTES];
+        for len in borders.into_iter().chain([BLOCK_BYTES + 3, 2 * BLOCK_BYTES + 40]) {
+            let places =
+                borders.into_iter().flat_map(|border| border.saturating_sub(5)..border + 2);
+            for place in places.chain(len.saturating_sub(5)..len) {
+                for piece in pieces {
+                    let mut bytes = vec![b'a'; len];
+                    let Some(target) = bytes.get_mut(place..) else { continue };
+                    // A piece at the end is cut.
+                    target.iter_mut().zip(piece).for_each(|(byte, value)| *byte = *value);
+                    let mut masked = naive(key, &bytes);
+                    let text = unmask_text(key, &mut masked).ok().map(str::to_owned);
+                    assert_eq!(text.as_deref(), core::str::from_utf8(&bytes).ok());
+                    let mut appended = Vec::new();
+                    let known = append_unmasked_text(key, &naive(key, &bytes), &mut appended);
+                    assert_eq!(appended, bytes);
+                    assert_eq!(known == Known::Ascii, bytes.is_ascii());
+                }
+            }
         }
     }
 }
