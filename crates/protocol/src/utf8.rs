@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn utf_06_cut_anywhere_the_verdict_is_that_of_std() {
-        let long = "ASCII, κόσμε, 文字, 🦀 ".repeat(8);
+        // An interpreter takes its time.
+        let long = "ASCII, κόσμε, 文字, 🦀 ".repeat(if cfg!(miri) { 1 } else { 8 });
         let valid = ["", "a", "κόσμε", "文字", "🦀", &long];
         let invalid: [&[u8]; 9] = [
             b"\x80",
@@ -155,7 +156,7 @@ mod tests {
         ];
         let cases = valid.iter().map(|text| text.as_bytes()).chain(invalid);
         for bytes in cases {
-            for padding in [0, 100] {
+            for padding in [0, if cfg!(miri) { 64 } else { 100 }] {
                 let mut bytes = bytes.to_vec();
                 bytes.splice(0..0, vec![b'-'; padding]);
                 let expected = core::str::from_utf8(&bytes).ok().map(String::from);

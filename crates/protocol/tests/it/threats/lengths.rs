@@ -109,12 +109,14 @@ fn header(receiver: Role, first: u8, length: Length, is_masked_rightly: bool) ->
 /// allocated for it: neither for a legal one nor for one that breaks a rule.
 #[test]
 fn threat_l1_l2_l3_k6_k7_every_header_at_every_boundary() {
+    // An interpreter is for the arithmetic of machines of 32 bits, and takes its time.
+    let firsts: Vec<u8> = if cfg!(miri) { vec![0x82] } else { (0..=u8::MAX).collect() };
     for receiver in [Role::Server, Role::Client] {
         for limit in limits() {
             let mut config = Config::default();
             config.message_bytes_max = limit;
             for length in encodings() {
-                for first in 0..=u8::MAX {
+                for &first in &firsts {
                     for is_masked_rightly in [true, false] {
                         let bytes = header(receiver, first, length, is_masked_rightly);
                         let verdict =
@@ -178,8 +180,9 @@ fn sec_04_threat_l4_bytes_of_a_frame_that_never_ends_do_not_pile_up() {
     for receiver in [Role::Server, Role::Client] {
         let mut config = Config::default();
         config.message_bytes_max = LIMIT;
-        for (first, announced) in [(0x82, LIMIT + 1), (0x81, LIMIT + 1), (0x02, 1 << 40)] {
-            let mut stream = header(receiver, first, Length::SixtyFour(announced as u64), true);
+        let beyond = LIMIT as u64 + 1;
+        for (first, announced) in [(0x82, beyond), (0x81, beyond), (0x02, 1 << 40)] {
+            let mut stream = header(receiver, first, Length::SixtyFour(announced), true);
             let mut endpoint = Endpoint::new(receiver, config.clone());
             let error = endpoint.feed(&stream).expect_err("refused at its header");
             assert_eq!(error.violation, Violation::MessageTooLong);
