@@ -104,13 +104,12 @@ impl Text {
         if self.exposed {
             check(&self.bytes)?;
         }
-        // SAFETY: either `check` has just found the bytes to be UTF-8, or `exposed` is not set. Then,
-        // since `checked == bytes.len()`, the bytes are those
-        // that `check_prefix` found to be whole characters, or ASCII of which `append` was told: the
-        // vector is private to this module, `append` is called by this crate with closures that only
-        // append and that know ASCII from `frame::append_unmasked_text`, and `expose`, the only way
-        // to change bytes that have been checked, sets `exposed`. Whole characters, one after the
-        // other, are UTF-8.
+        // SAFETY: if `exposed` is set, `check` has just found the bytes to be UTF-8. If not, then since
+        // `checked == bytes.len()` they are those that `check_prefix` found to be whole characters,
+        // or ASCII of which `append` was told: the vector is private to this module, `append` is
+        // called by this crate with closures that only append and that know ASCII from
+        // `frame::append_unmasked`, and `expose`, the only way to change bytes that have been
+        // checked, sets `exposed`. Whole characters, one after the other, are UTF-8.
         Ok(unsafe { String::from_utf8_unchecked(self.bytes) })
     }
 }

@@ -68,34 +68,31 @@ pub const fn rotate_key(key: [u8; 4], offset: u64) -> [u8; 4] {
 /// ```
 #[inline]
 pub fn mask(key: [u8; 4], payload: &mut [u8]) {
-    if payload.len() <= SHORT_BYTES_MAX {
-        mask_short(key, payload);
-    } else {
-        mask_long::<false>(key, payload);
-    }
+    mask_seen::<false>(key, payload);
 }
 
 /// Appends `payload` to `target`, masked or unmasked; `key` is that of its first byte.
 pub fn append_masked(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) {
-    target.reserve(payload.len());
-    // Block by block, so that what is masked still lies in the nearest cache.
-    for block in payload.chunks(BLOCK_BYTES) {
-        let start = target.len();
-        target.extend_from_slice(block);
-        mask(key, target.get_mut(start..).unwrap_or_default());
-    }
+    append_seen::<false>(key, payload, target);
 }
 
 /// As [`append_masked`]; returns what it saw of the bytes that it appended.
-pub(crate) fn append_unmasked_text(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) -> Known {
+pub(crate) fn append_unmasked(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) -> Known {
+    let seen = append_seen::<true>(key, payload, target);
+    if seen & NOT_ASCII == 0 { Known::Ascii } else { Known::Nothing }
+}
+
+/// Appends block by block, so that what is masked still lies in the nearest cache; returns the bits
+/// of all bytes that were appended as [`mask_seen`] does.
+fn append_seen<const SEEN: bool>(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) -> u64 {
     target.reserve(payload.len());
     let mut seen = 0;
     for block in payload.chunks(BLOCK_BYTES) {
         let start = target.len();
         target.extend_from_slice(block);
-        seen |= mask_seen(key, target.get_mut(start..).unwrap_or_default());
+        seen |= mask_seen::<SEEN>(key, target.get_mut(start..).unwrap_or_default());
     }
-    if seen & NOT_ASCII == 0 { Known::Ascii } else { Known::Nothing }
+    seen
 }
 
 /// Unmasks the payload of a whole text message in place and checks that it is UTF-8; `key` is that
@@ -122,7 +119,7 @@ fn unmask_long_text(key: [u8; 4], payload: &mut [u8]) -> Result<&str, Invalid> {
         // A multiple of four, so that the key stays as it is.
         let end = payload.len().min(start + BLOCK_BYTES);
         let block = payload.get_mut(start..end).ok_or(Invalid)?;
-        if mask_seen(key, block) & NOT_ASCII == 0 && checked == start {
+        if mask_seen::<true>(key, block) & NOT_ASCII == 0 && checked == start {
             checked = end;
         } else {
             checked += utf8::check_prefix(payload.get(checked..end).ok_or(Invalid)?)?;
@@ -140,13 +137,13 @@ fn unmask_long_text(key: [u8; 4], payload: &mut [u8]) -> Result<&str, Invalid> {
 }
 
 /// Masks in place and returns the bits of all bytes that `payload` holds then, ORed at any place of
-/// the word.
+/// the word; without `SEEN` what it returns means nothing.
 #[inline]
-fn mask_seen(key: [u8; 4], payload: &mut [u8]) -> u64 {
+fn mask_seen<const SEEN: bool>(key: [u8; 4], payload: &mut [u8]) -> u64 {
     if payload.len() <= SHORT_BYTES_MAX {
         mask_short(key, payload)
     } else {
-        mask_long::<true>(key, payload)
+        mask_long::<SEEN>(key, payload)
     }
 }
 
@@ -336,7 +333,7 @@ mod tests {
                     let text = unmask_text(key, &mut masked).ok().map(str::to_owned);
                     assert_eq!(text.as_deref(), core::str::from_utf8(&bytes).ok());
                     let mut appended = Vec::new();
-                    let known = append_unmasked_text(key, &naive(key, &bytes), &mut appended);
+                    let known = append_unmasked(key, &naive(key, &bytes), &mut appended);
                     assert_eq!(appended, bytes);
                     assert_eq!(known == Known::Ascii, bytes.is_ascii());
                 }

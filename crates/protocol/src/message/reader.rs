@@ -291,7 +291,7 @@ impl Partial {
         self.append(|buffer| {
             grow(buffer, payload.len(), to_come.saturating_add(payload.len() as u64));
             if chunk.header.mask.is_some() {
-                return Ok(frame::append_unmasked_text(chunk.key, payload, buffer));
+                return Ok(frame::append_unmasked(chunk.key, payload, buffer));
             }
             buffer.extend_from_slice(payload);
             Ok(Known::Nothing)
