@@ -6,9 +6,12 @@ use memchr::{memchr, memchr_iter};
 /// array on the stack.
 const HEADER_LINES_MAX: usize = 256;
 /// Most heads have no more header lines than this, and a small array is quicker to clear.
-const HEADER_LINES_USUAL: usize = 32;
+pub(super) const HEADER_LINES_USUAL: usize = 32;
 /// What the request line may need besides its target: a method, two spaces, the version and a CR.
-const REQUEST_LINE_REST_MAX: usize = 64;
+pub(super) const REQUEST_LINE_REST_MAX: usize = 64;
+/// A longer head is not read in one pass, so that one that is refused in the end has not cost a
+/// second.
+pub(super) const WHOLE_BYTES_MAX: usize = 4096;
 
 /// How much of a head is read before it is refused. Each limit stops memory and time from being
 /// spent on a head that nobody needs; the defaults leave room for a browser behind a proxy with 10
@@ -83,6 +86,14 @@ impl HeadSearch {
             start_line_len: 0,
             #[cfg(test)]
             looked_at: 0,
+        }
+    }
+
+    /// The limits, as long as nothing was searched.
+    pub(super) const fn untouched(&self) -> Option<&HeadLimits> {
+        match self.progress {
+            Progress::Searching if self.searched == 0 => Some(&self.limits),
+            _ => None,
         }
     }
 
@@ -212,7 +223,7 @@ impl<'b> RawHead<'b> {
         } else {
             visit_lines::<HEADER_LINES_MAX>(self.fields, visit)?;
         }
-        Ok(Headers { rest: self.fields })
+        Ok(Headers::new(self.fields))
     }
 }
 
@@ -256,10 +267,15 @@ impl<'b> Iterator for Headers<'b> {
 }
 
 impl<'b> Headers<'b> {
+    /// Of the header lines that were checked, and the empty line after them.
+    pub(super) const fn new(fields: &'b [u8]) -> Self {
+        Self { rest: fields }
+    }
+
     /// The value of the next line of that name, which is compared without regard to case; goes on
     /// behind it.
-    pub(super) fn next_named(&mut self, name: &str) -> Option<&'b [u8]> {
-        self.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    pub(super) fn next_named(&mut self, name: &[u8]) -> Option<&'b [u8]> {
+        self.find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 

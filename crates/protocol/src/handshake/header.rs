@@ -120,6 +120,17 @@ pub(super) const fn is_token_byte(byte: u8) -> bool {
     }
 }
 
+/// Whether `bytes` are `lower` in any case. `lower` is of small letters and hyphens, and `bytes`
+/// hold no control byte.
+#[inline(always)]
+pub(super) fn matches_lower<const LEN: usize>(bytes: &[u8], lower: &[u8; LEN]) -> bool {
+    let Ok(bytes) = <&[u8; LEN]>::try_from(bytes) else {
+        return false;
+    };
+    // The bit makes a small letter of a great one; else only a CR would become one of `lower`.
+    bytes.iter().zip(lower).fold(0, |differ, (byte, lower)| differ | (byte | 0x20) ^ lower) == 0
+}
+
 /// `bytes` without the optional whitespace around them: spaces and tabs, nothing else (RFC 9110
 /// section 5.6.3).
 pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {

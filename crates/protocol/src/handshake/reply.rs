@@ -1,5 +1,6 @@
 use super::error::HandshakeError;
 use super::head::{Headers, Once, RawHead, content_length};
+use super::header::matches_lower;
 #[cfg(feature = "deflate")]
 use super::negotiate::answered_extensions;
 use super::negotiate::{
@@ -67,7 +68,7 @@ impl<'b> Refusal<'b> {
     /// The value of the first header line of that name, which is compared without regard to case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        self.headers().next_named(name)
+        self.headers().next_named(name.as_bytes())
     }
 
     /// How many of the received bytes are heads; the body begins behind them.
@@ -149,15 +150,17 @@ struct Fields<'b> {
 
 impl<'b> Fields<'b> {
     fn visit(&mut self, name: &str, value: &'b [u8]) -> Result<(), HandshakeError> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let name = name.as_bytes();
         match name.len() {
-            7 if is("upgrade") => self.upgrade.put(value),
-            10 if is("connection") => self.connection |= lists_token(value, "upgrade"),
-            14 if is("content-length") => self.content_length.put(value),
-            17 if is("transfer-encoding") => self.transfer_encoding = true,
-            20 if is("sec-websocket-accept") => self.accept.put(value),
-            22 if is(SUBPROTOCOL_HEADER) => self.subprotocol.put(value),
-            24 if is(EXTENSIONS_HEADER) => self.extensions.put(value),
+            7 if matches_lower(name, b"upgrade") => self.upgrade.put(value),
+            10 if matches_lower(name, b"connection") => {
+                self.connection |= lists_token(value, b"upgrade")
+            }
+            14 if matches_lower(name, b"content-length") => self.content_length.put(value),
+            17 if matches_lower(name, b"transfer-encoding") => self.transfer_encoding = true,
+            20 if matches_lower(name, b"sec-websocket-accept") => self.accept.put(value),
+            22 if matches_lower(name, SUBPROTOCOL_HEADER) => self.subprotocol.put(value),
+            24 if matches_lower(name, EXTENSIONS_HEADER) => self.extensions.put(value),
             _ => {}
         }
         Ok(())

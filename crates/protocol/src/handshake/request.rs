@@ -1,9 +1,11 @@
 use super::error::HandshakeError;
-use super::head::{Headers, Once, RawHead, content_length};
-use super::header::is_token;
+use super::head::{HEADER_LINES_USUAL, HeadLimits, Headers, Once, RawHead, content_length};
+use super::head::{REQUEST_LINE_REST_MAX, WHOLE_BYTES_MAX};
+use super::header::{is_token, matches_lower};
 use super::negotiate::{EXTENSIONS_HEADER, ExtensionTally, SUBPROTOCOL_HEADER, lists_token};
 use super::url::Authority;
 use core::fmt;
+use core::mem::MaybeUninit;
 
 /// The well-formed head of an HTTP request. It borrows the bytes that were received and owns
 /// nothing.
@@ -11,10 +13,10 @@ use core::fmt;
 pub struct Request<'b> {
     method: &'b str,
     target: &'b str,
-    /// The target without scheme and authority: empty, or a path, a query, or both.
-    resource: &'b str,
-    host: &'b str,
-    origin: Option<&'b str>,
+    /// ASCII.
+    host: &'b [u8],
+    /// ASCII.
+    origin: Option<&'b [u8]>,
     headers: Headers<'b>,
     head_len: usize,
 }
@@ -36,7 +38,8 @@ impl<'b> Request<'b> {
     /// The path, beginning with a slash, not decoded, without the query.
     #[must_use]
     pub fn path(&self) -> &'b str {
-        match self.resource.split_once('?').map_or(self.resource, |(path, _)| path) {
+        let resource = self.resource();
+        match resource.split_once('?').map_or(resource, |(path, _)| path) {
             "" => "/",
             path => path,
         }
@@ -45,7 +48,12 @@ impl<'b> Request<'b> {
     /// What follows the question mark, if there is one, not decoded.
     #[must_use]
     pub fn query(&self) -> Option<&'b str> {
-        self.resource.split_once('?').map(|(_, query)| query)
+        self.resource().split_once('?').map(|(_, query)| query)
+    }
+
+    /// The target without scheme and authority: empty, or a path, a query, or both.
+    fn resource(&self) -> &'b str {
+        split_absolute(self.target).map_or(self.target, |[_, _, resource]| resource)
     }
 
     /// All header lines in their order, each as its name and its value. A value need not be UTF-8.
@@ -57,20 +65,23 @@ impl<'b> Request<'b> {
     /// The value of the first header line of that name, which is compared without regard to case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        self.headers().next_named(name)
+        self.headers().next_named(name.as_bytes())
     }
 
     /// The host with its port, if any, that the request is for: from the target if that is
     /// absolute, else from the Host header. Empty for an HTTP/1.0 request that names none.
     #[must_use]
     pub const fn host(&self) -> &'b str {
-        self.host
+        text(self.host)
     }
 
     /// The Origin header, which browsers send: visible ASCII and spaces, as it was sent.
     #[must_use]
     pub const fn origin(&self) -> Option<&'b str> {
-        self.origin
+        match self.origin {
+            Some(origin) => Some(text(origin)),
+            None => None,
+        }
     }
 
     /// How many of the received bytes are the head.
@@ -87,13 +98,21 @@ impl fmt::Debug for Request<'_> {
         request
             .field("method", &self.method)
             .field("target", &self.target)
-            .field("host", &self.host);
+            .field("host", &self.host());
         request.finish_non_exhaustive()
     }
 }
 
-/// What a request says about the upgrade, beside what [`Request`] tells.
-#[derive(Clone, Copy, Debug, Default)]
+/// ASCII as text, which it is.
+const fn text(ascii: &[u8]) -> &str {
+    match core::str::from_utf8(ascii) {
+        Ok(text) => text,
+        Err(_) => "",
+    }
+}
+
+/// What the lines of a head say about the message and about the upgrade, gathered one by one.
+#[derive(Debug, Default)]
 pub(super) struct Signals<'b> {
     pub(super) version: HttpVersion,
     pub(super) upgrade: bool,
@@ -103,6 +122,10 @@ pub(super) struct Signals<'b> {
     pub(super) websocket_version: Once<&'b [u8]>,
     pub(super) has_subprotocols: bool,
     pub(super) extensions: ExtensionTally,
+    host: Once<&'b [u8]>,
+    origin: Once<&'b [u8]>,
+    content_length: Once<u64>,
+    transfer_encoding: bool,
 }
 
 /// The versions of HTTP that matter here.
@@ -130,51 +153,156 @@ impl HttpVersion {
 }
 
 /// Reads the head of a request and checks all that makes it a well-formed one (RFC 9112), whatever
-/// it asks for.
+/// it asks for. `signals` are those of a head of which nothing was read.
 pub(super) fn read<'b>(
     raw: RawHead<'b>,
     target_bytes_max: usize,
-) -> Result<(Request<'b>, Signals<'b>), HandshakeError> {
-    let [method, target, version] = split_request_line(raw.start_line)?;
-    if target.len() > target_bytes_max {
-        return Err(HandshakeError::TargetTooLong);
-    }
-    let version = HttpVersion::parse(version)?;
-    if !is_token(method) {
-        return Err(HandshakeError::StartLine);
-    }
-    let method = core::str::from_utf8(method).map_err(|_| HandshakeError::StartLine)?;
-    let (target, authority, resource) = split_target(target)?;
-
-    let mut signals = Signals { version, ..Signals::default() };
-    let mut fields = Fields::default();
-    let headers = raw.visit_headers(|name, value| visit(&mut signals, &mut fields, name, value))?;
-    signals.has_body = fields.body()?;
-    let host = match fields.host {
-        Once::One(host) => host,
-        Once::Repeated => return Err(HandshakeError::HostRepeated),
-        Once::Absent if version == HttpVersion::Http10 => "",
-        Once::Absent => return Err(HandshakeError::HostMissing),
-    };
-    let origin = match fields.origin {
-        Once::One(origin) => Some(origin),
-        Once::Repeated => return Err(HandshakeError::Origin),
-        Once::Absent => None,
-    };
-    let host = authority.unwrap_or(host);
-    Ok((Request { method, target, resource, host, origin, headers, head_len: raw.end }, signals))
+    signals: &mut Signals<'b>,
+) -> Result<Request<'b>, HandshakeError> {
+    let line = RequestLine::split(raw.start_line, target_bytes_max)?;
+    let authority = check_target(line.target)?;
+    let headers = raw.visit_headers(|name, value| signals.visit(name, value))?;
+    signals.finish(line, authority, headers, raw.end)
 }
 
-/// The fields that every request is checked for, upgrade or not.
-#[derive(Debug, Default)]
-struct Fields<'b> {
-    host: Once<&'b str>,
-    origin: Once<&'b str>,
-    content_length: Once<u64>,
-    transfer_encoding: bool,
+/// Reads a head that is all that has come, as nearly every head is, in one pass. `None` says
+/// nothing: whatever is out of the ordinary is left to the search and [`read`], where each rule has
+/// its fault. What is read here is read the same there.
+#[inline]
+pub(super) fn read_whole<'b>(
+    received: &'b [u8],
+    limits: &HeadLimits,
+    signals: &mut Signals<'b>,
+) -> Option<Request<'b>> {
+    if !received.ends_with(b"\r\n\r\n")
+        || received.len() > limits.head_bytes_max.min(WHOLE_BYTES_MAX)
+    {
+        return None;
+    }
+    let mut lines = [MaybeUninit::uninit(); HEADER_LINES_USUAL];
+    let mut parsed = httparse::Request::new(&mut []);
+    let status = parsed.parse_with_uninit_headers(received, &mut lines).ok()?;
+    let line = RequestLine::parsed(&parsed)?;
+    // The parser passes over empty lines and takes a bare LF for a line end: the first is seen by
+    // where the request line ends, the second by what stands before each name.
+    let (start_line, rest) = received.split_at_checked(line.len())?;
+    if status != httparse::Status::Complete(received.len())
+        || !start_line.ends_with(b"\r\n")
+        || line.target.len() > limits.target_bytes_max
+        || start_line.len() > limits.target_bytes_max.saturating_add(REQUEST_LINE_REST_MAX)
+        || parsed.headers.len() > limits.header_lines_max
+    {
+        return None;
+    }
+    let authority = check_target(line.target).ok()?;
+    for header in &*parsed.headers {
+        let offset = received.element_offset(header.name.as_bytes().first()?)?;
+        if !received.get(..offset)?.ends_with(b"\r\n") {
+            return None;
+        }
+        signals.visit(header.name, header.value).ok()?;
+    }
+    signals.finish(line, authority, Headers::new(rest), received.len()).ok()
 }
 
-impl Fields<'_> {
+/// Method, target and version, between which stands exactly one space each (RFC 9112 section 3).
+#[derive(Clone, Copy, Debug)]
+struct RequestLine<'b> {
+    method: &'b str,
+    target: &'b str,
+    version: HttpVersion,
+}
+
+impl<'b> RequestLine<'b> {
+    fn split(line: &'b [u8], target_bytes_max: usize) -> Result<Self, HandshakeError> {
+        let mut parts = line.split(|&byte| byte == b' ');
+        let [Some(method), Some(target), Some(version), None] =
+            [parts.next(), parts.next(), parts.next(), parts.next()]
+        else {
+            return Err(HandshakeError::StartLine);
+        };
+        if target.len() > target_bytes_max {
+            return Err(HandshakeError::TargetTooLong);
+        }
+        let version = HttpVersion::parse(version)?;
+        if !is_token(method) {
+            return Err(HandshakeError::StartLine);
+        }
+        let method = core::str::from_utf8(method).map_err(|_| HandshakeError::StartLine)?;
+        let target = core::str::from_utf8(target).map_err(|_| HandshakeError::Target)?;
+        Ok(Self { method, target, version })
+    }
+
+    fn parsed(request: &httparse::Request<'_, 'b>) -> Option<Self> {
+        let version = match request.version? {
+            0 => HttpVersion::Http10,
+            _ => HttpVersion::Http11,
+        };
+        Some(Self { method: request.method?, target: request.path?, version })
+    }
+
+    /// The bytes of the line and its CR LF.
+    const fn len(&self) -> usize {
+        self.method.len() + self.target.len() + "  HTTP/1.1\r\n".len()
+    }
+}
+
+impl<'b> Signals<'b> {
+    #[inline(always)]
+    fn visit(&mut self, name: &str, value: &'b [u8]) -> Result<(), HandshakeError> {
+        let name = name.as_bytes();
+        // Most names are told apart by their length alone.
+        match name.len() {
+            4 if matches_lower(name, b"host") => self.host.put(check_host(value)?),
+            6 if matches_lower(name, b"origin") => self.origin.put(check_origin(value)?),
+            7 if matches_lower(name, b"upgrade") => {
+                self.upgrade |= lists_token(value, b"websocket");
+            }
+            10 if matches_lower(name, b"connection") => {
+                self.connection |= lists_token(value, b"upgrade");
+            }
+            14 if matches_lower(name, b"content-length") => {
+                self.content_length.put(content_length(value)?);
+            }
+            17 if matches_lower(name, b"transfer-encoding") => self.transfer_encoding = true,
+            17 if matches_lower(name, b"sec-websocket-key") => self.key.put(value),
+            21 if matches_lower(name, b"sec-websocket-version") => {
+                self.websocket_version.put(value);
+            }
+            22 if matches_lower(name, SUBPROTOCOL_HEADER) => self.has_subprotocols = true,
+            24 if matches_lower(name, EXTENSIONS_HEADER) => self.extensions.add(value),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What all lines together must hold. `authority` is the target's, if it has one.
+    #[inline]
+    fn finish(
+        &mut self,
+        line: RequestLine<'b>,
+        authority: Option<&'b str>,
+        headers: Headers<'b>,
+        head_len: usize,
+    ) -> Result<Request<'b>, HandshakeError> {
+        let RequestLine { method, target, version } = line;
+        self.version = version;
+        self.has_body = self.body()?;
+        let host = match self.host {
+            Once::One(host) => host,
+            Once::Repeated => return Err(HandshakeError::HostRepeated),
+            Once::Absent if version == HttpVersion::Http10 => b"",
+            Once::Absent => return Err(HandshakeError::HostMissing),
+        };
+        let origin = match self.origin {
+            Once::One(origin) => Some(origin),
+            Once::Repeated => return Err(HandshakeError::Origin),
+            Once::Absent => None,
+        };
+        let host = authority.map_or(host, str::as_bytes);
+        Ok(Request { method, target, host, origin, headers, head_len })
+    }
+
     /// Whether a body follows; a length that is said twice, or in two ways, is how requests are
     /// smuggled.
     const fn body(&self) -> Result<bool, HandshakeError> {
@@ -186,73 +314,103 @@ impl Fields<'_> {
     }
 }
 
-fn visit<'b>(
-    signals: &mut Signals<'b>,
-    fields: &mut Fields<'b>,
-    name: &str,
-    value: &'b [u8],
-) -> Result<(), HandshakeError> {
-    let is = |known: &str| name.eq_ignore_ascii_case(known);
-    // Most names are told apart by their length alone.
-    match name.len() {
-        4 if is("host") => fields.host.put(check_host(value)?),
-        6 if is("origin") => fields.origin.put(check_origin(value)?),
-        7 if is("upgrade") => signals.upgrade |= lists_token(value, "websocket"),
-        10 if is("connection") => signals.connection |= lists_token(value, "upgrade"),
-        14 if is("content-length") => fields.content_length.put(content_length(value)?),
-        17 if is("transfer-encoding") => fields.transfer_encoding = true,
-        17 if is("sec-websocket-key") => signals.key.put(value),
-        21 if is("sec-websocket-version") => signals.websocket_version.put(value),
-        22 if is(SUBPROTOCOL_HEADER) => signals.has_subprotocols = true,
-        24 if is(EXTENSIONS_HEADER) => signals.extensions.add(value),
-        _ => {}
-    }
-    Ok(())
-}
-
-fn check_host(value: &[u8]) -> Result<&str, HandshakeError> {
-    let host = core::str::from_utf8(value).map_err(|_| HandshakeError::HostInvalid)?;
-    Authority::parse(host).map_err(|_| HandshakeError::HostInvalid)?;
-    Ok(host)
+fn check_host(value: &[u8]) -> Result<&[u8], HandshakeError> {
+    Authority::parse(value).map_err(|_| HandshakeError::HostInvalid)?;
+    Ok(value)
 }
 
 /// An origin is compared as it stands, so nothing is made of it but that it is text. Spaces stand
 /// between the origins of a list, which RFC 6454 section 7.1 allows.
-fn check_origin(value: &[u8]) -> Result<&str, HandshakeError> {
-    match core::str::from_utf8(value) {
-        Ok(origin)
-            if origin.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !origin.is_empty() =>
-        {
-            Ok(origin)
-        }
-        _ => Err(HandshakeError::Origin),
-    }
+fn check_origin(value: &[u8]) -> Result<&[u8], HandshakeError> {
+    let is_text = value.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_text && !value.is_empty() { Ok(value) } else { Err(HandshakeError::Origin) }
 }
 
-/// Method, target and version, between which stands exactly one space each (RFC 9112 section 3).
-fn split_request_line(line: &[u8]) -> Result<[&[u8]; 3], HandshakeError> {
-    let mut parts = line.split(|&byte| byte == b' ');
-    match [parts.next(), parts.next(), parts.next(), parts.next()] {
-        [Some(method), Some(target), Some(version), None] => Ok([method, target, version]),
-        _ => Err(HandshakeError::StartLine),
-    }
-}
-
-/// The target, its authority if it is absolute, and its resource (RFC 6455 section 4.2.1, 1.).
-fn split_target(target: &[u8]) -> Result<(&str, Option<&str>, &str), HandshakeError> {
+/// Checks a target and returns its authority if it is absolute (RFC 6455 section 4.2.1, 1.).
+fn check_target(target: &str) -> Result<Option<&str>, HandshakeError> {
     // A fragment is no part of a request target, and nothing else that is not visible ASCII.
-    if !target.iter().all(|byte| matches!(byte, b'!'..=b'~') && *byte != b'#') {
+    if !target.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b'#') {
         return Err(HandshakeError::Target);
     }
-    let target = core::str::from_utf8(target).map_err(|_| HandshakeError::Target)?;
     if target.starts_with('/') {
-        return Ok((target, None, target));
+        return Ok(None);
     }
-    let (scheme, rest) = target.split_once("://").ok_or(HandshakeError::Target)?;
+    let [scheme, authority, _] = split_absolute(target).ok_or(HandshakeError::Target)?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Err(HandshakeError::Target);
     }
+    Authority::parse(authority.as_bytes()).map_err(|_| HandshakeError::HostInvalid)?;
+    Ok(Some(authority))
+}
+
+/// Scheme, authority and resource of an absolute target; `None` for a path.
+fn split_absolute(target: &str) -> Option<[&str; 3]> {
+    if target.starts_with('/') {
+        return None;
+    }
+    let (scheme, rest) = target.split_once("://")?;
     let (authority, resource) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    Authority::parse(authority).map_err(|_| HandshakeError::HostInvalid)?;
-    Ok((target, Some(authority), resource))
+    Some([scheme, authority, resource])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_read_whole(head: &[u8], limits: HeadLimits) -> bool {
+        read_whole(head, &limits, &mut Signals::default()).is_some()
+    }
+
+    #[test]
+    fn the_usual_is_read_in_one_pass_and_nothing_else_is() {
+        let usual = HeadLimits::default();
+        let request = b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n";
+        assert!(is_read_whole(request, usual));
+        assert!(is_read_whole(b"POST http://h/ HTTP/1.0\r\nHost: h\r\na:\t b \r\n\r\n", usual));
+        assert!(is_read_whole(b"GET / HTTP/1.0\r\n\r\n", usual));
+        for head in [
+            &b""[..],
+            b"G",
+            b"GET / HTTP/1.1\r\nHost: h\r\n",
+            b"GET / HTTP/1.1\r\nHost: h\r\n\n",
+            b"GET / HTTP/1.1\r\nHost: h\n\r\n",
+            b"GET / HTTP/1.1\nHost: h\r\n\r\n",
+            b"GET / HTTP/1.1\r\nA: b\nHost: h\r\n\r\n",
+            b"GET / HTTP/1.1\r\nA:\nHost: h\r\n\r\n",
+            b"GET / HTTP/1.1\n\r\n\r\n",
+            b"\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: h\r\n\r\n\x81",
+            b"GET / HTTP/1.1\r\nHost: h\r\n\r\n\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: h\r\n A: b\r\n\r\n",
+            b"GET / HTTP/1.2\r\nHost: h\r\n\r\n",
+            b"GET /# HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET / HTTP/1.1\r\n\r\n",
+        ] {
+            assert!(!is_read_whole(head, usual), "{}", head.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn limits_are_kept_in_one_pass() {
+        let usual = HeadLimits::default();
+        let request = b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n";
+        let enough =
+            HeadLimits { head_bytes_max: request.len(), target_bytes_max: 5, header_lines_max: 2 };
+        assert!(is_read_whole(request, enough));
+        assert!(!is_read_whole(request, HeadLimits { head_bytes_max: request.len() - 1, ..usual }));
+        assert!(!is_read_whole(request, HeadLimits { target_bytes_max: 4, ..usual }));
+        assert!(!is_read_whole(request, HeadLimits { header_lines_max: 1, ..usual }));
+        let lines = |count| {
+            [b"GET / HTTP/1.1\r\nHost: h\r\n", &b"a: 1\r\n".repeat(count)[..], b"\r\n"].concat()
+        };
+        assert!(is_read_whole(&lines(HEADER_LINES_USUAL - 1), usual));
+        assert!(!is_read_whole(&lines(HEADER_LINES_USUAL), usual));
+        let long = |len| {
+            [b"GET / HTTP/1.1\r\nHost: h\r\na: ", &b"b".repeat(len)[..], b"\r\n\r\n"].concat()
+        };
+        let len = WHOLE_BYTES_MAX - long(0).len();
+        assert!(is_read_whole(&long(len), usual));
+        assert!(!is_read_whole(&long(len + 1), usual));
+    }
 }

@@ -1,7 +1,7 @@
 use super::error::HandshakeError;
 use super::head::{HeadLimits, HeadSearch, Once};
 use super::header::Header;
-use super::key;
+use super::key::{self, KEY_LEN};
 use super::negotiate::{ExtensionOffers, Subprotocols, check_subprotocols};
 use super::request::{self, HttpVersion, Request, Signals};
 #[cfg(feature = "deflate")]
@@ -37,17 +37,35 @@ impl ServerHandshake {
     /// request that asks for the upgrade badly is no error here but [`Head::Faulty`], since an
     /// unknown path (404) goes before its fault.
     pub fn receive<'b>(&mut self, received: &'b [u8]) -> Result<Option<Head<'b>>, HandshakeError> {
+        if let Some(limits) = self.search.untouched() {
+            let mut signals = Signals::default();
+            if let Some(request) = request::read_whole(received, limits, &mut signals) {
+                return Ok(Some(judge(request, &signals)));
+            }
+        }
+        self.search(received)
+    }
+
+    /// Reads a head that came in pieces, and tells what is wrong with one.
+    #[inline(never)]
+    fn search<'b>(&mut self, received: &'b [u8]) -> Result<Option<Head<'b>>, HandshakeError> {
         let Some(raw) = self.search.find(received)? else {
             return Ok(None);
         };
-        let (request, signals) = request::read(raw, self.target_bytes_max)?;
-        if !signals.upgrade {
-            return Ok(Some(Head::Plain(request)));
-        }
-        Ok(Some(match check_upgrade(&request, &signals) {
-            Ok(key) => Head::Upgrade(Upgrade { request, key }),
-            Err(error) => Head::Faulty(request, error),
-        }))
+        let mut signals = Signals::default();
+        let request = request::read(raw, self.target_bytes_max, &mut signals)?;
+        Ok(Some(judge(request, &signals)))
+    }
+}
+
+#[inline(always)]
+fn judge<'b>(request: Request<'b>, signals: &Signals<'b>) -> Head<'b> {
+    if !signals.upgrade {
+        return Head::Plain(request);
+    }
+    match check_upgrade(&request, signals) {
+        Ok(key) => Head::Upgrade(Upgrade { request, key }),
+        Err(error) => Head::Faulty(request, error),
     }
 }
 
@@ -56,7 +74,7 @@ impl ServerHandshake {
 fn check_upgrade<'b>(
     request: &Request<'b>,
     signals: &Signals<'b>,
-) -> Result<&'b [u8], HandshakeError> {
+) -> Result<&'b [u8; KEY_LEN], HandshakeError> {
     // 1. "GET", and HTTP/1.1 or later.
     if request.method() != "GET" {
         return Err(HandshakeError::Method);
@@ -82,8 +100,7 @@ fn check_upgrade<'b>(
     }
     // 5. A key of 16 bytes.
     let key = match signals.key {
-        Once::One(key) if key::is_canonical(key) => key,
-        Once::One(_) => return Err(HandshakeError::KeyInvalid),
+        Once::One(key) => key::canonical(key).ok_or(HandshakeError::KeyInvalid)?,
         Once::Absent => return Err(HandshakeError::KeyMissing),
         Once::Repeated => return Err(HandshakeError::KeyRepeated),
     };
@@ -142,7 +159,7 @@ impl<'b> Head<'b> {
 #[derive(Clone, Copy, Debug)]
 pub struct Upgrade<'b> {
     request: Request<'b>,
-    key: &'b [u8],
+    key: &'b [u8; KEY_LEN],
 }
 
 impl<'b> Upgrade<'b> {

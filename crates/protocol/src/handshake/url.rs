@@ -37,11 +37,12 @@ impl Url {
             return Err(UrlError::Fragment);
         }
         let (authority, resource) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let authority = Authority::parse(authority)?;
+        let Authority { host_len, port } = Authority::parse(authority.as_bytes())?;
+        let (host, _) = authority.split_at_checked(host_len).ok_or(UrlError::Host)?;
         Ok(Self {
             is_secure,
-            host: authority.host.to_ascii_lowercase(),
-            port: authority.port.unwrap_or_else(|| default_port(is_secure)),
+            host: host.to_ascii_lowercase(),
+            port: port.unwrap_or_else(|| default_port(is_secure)),
             resource: encode_resource(resource)?,
         })
     }
@@ -135,58 +136,79 @@ impl fmt::Display for UrlError {
 
 impl core::error::Error for UrlError {}
 
-/// A host with an optional port, as it stands in a URI or in a Host header.
+/// A host with an optional port, as it stands in a URI or in a Host header. All of it is ASCII.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Authority<'a> {
-    /// An IPv6 address with its brackets.
-    host: &'a str,
+pub(super) struct Authority {
+    /// An IPv6 address counts its brackets.
+    host_len: usize,
     port: Option<u16>,
 }
 
-impl<'a> Authority<'a> {
+impl Authority {
     /// Takes letters, digits, `-`, `.`, `_` and `~` for a name; or an IPv6 address in brackets.
-    pub(super) fn parse(text: &'a str) -> Result<Self, UrlError> {
+    #[inline]
+    pub(super) fn parse(text: &[u8]) -> Result<Self, UrlError> {
         // What else may stand there has names of its own, which only a refusal needs.
         Self::split(text).map_err(|error| match error {
-            _ if text.contains('@') => UrlError::UserInfo,
+            _ if text.contains(&b'@') => UrlError::UserInfo,
             UrlError::Host if !text.is_ascii() => UrlError::HostNotAscii,
             error => error,
         })
     }
 
-    fn split(text: &'a str) -> Result<Self, UrlError> {
-        let host_len = match text.strip_prefix('[') {
-            Some(bracketed) => {
-                let (address, _) = bracketed.split_once(']').ok_or(UrlError::Host)?;
-                address.parse::<Ipv6Addr>().map_err(|_| UrlError::Host)?;
+    #[inline]
+    fn split(text: &[u8]) -> Result<Self, UrlError> {
+        let host_len = match text {
+            [b'[', bracketed @ ..] => {
                 // Two brackets are one byte each.
-                address.len() + 2
+                address_len(bracketed).ok_or(UrlError::Host)? + 2
             }
-            None => text.bytes().position(|byte| !is_name_byte(byte)).unwrap_or(text.len()),
+            _ => text.iter().position(|byte| !is_name_byte(*byte)).unwrap_or(text.len()),
         };
-        let (host, port) = text.split_at_checked(host_len).ok_or(UrlError::Host)?;
-        let port = match port.strip_prefix(':') {
-            _ if host.is_empty() => return Err(UrlError::Host),
-            None if port.is_empty() => None,
-            None => return Err(UrlError::Host),
+        if host_len == 0 {
+            return Err(UrlError::Host);
+        }
+        let port = match text.get(host_len..) {
             // RFC 3986 section 3.2.3 allows the colon without a number.
-            Some("") => None,
-            Some(digits) => Some(parse_port(digits)?),
+            Some([] | [b':']) => None,
+            Some([b':', digits @ ..]) => Some(parse_port(digits).ok_or(UrlError::Port)?),
+            _ => return Err(UrlError::Host),
         };
-        Ok(Self { host, port })
+        Ok(Self { host_len, port })
     }
+}
+
+/// The length of an IPv6 address that a bracket follows.
+fn address_len(text: &[u8]) -> Option<usize> {
+    let len = text.iter().position(|byte| *byte == b']')?;
+    let address = core::str::from_utf8(text.get(..len)?).ok()?;
+    address.parse::<Ipv6Addr>().is_ok().then_some(len)
 }
 
 const fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+    NAME_BYTES >> (byte & 0x7F) & 1 == 1 && byte.is_ascii()
 }
 
-fn parse_port(digits: &str) -> Result<u16, UrlError> {
-    // `parse` would take a leading plus sign.
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(UrlError::Port);
+/// Which bytes of ASCII may stand in a name, a bit for each.
+const NAME_BYTES: u128 = {
+    let mut bytes = 0;
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            bytes |= 1 << byte;
+        }
+        byte += 1;
     }
-    digits.parse().ok().filter(|&port| port != 0).ok_or(UrlError::Port)
+    bytes
+};
+
+/// Digits only, at least one of them not zero.
+fn parse_port(digits: &[u8]) -> Option<u16> {
+    let port = digits.iter().try_fold(0_u32, |port, digit| match digit {
+        b'0'..=b'9' => Some(port * 10 + u32::from(digit - b'0')).filter(|port| *port <= 0xFFFF),
+        _ => None,
+    })?;
+    u16::try_from(port).ok().filter(|port| *port != 0)
 }
 
 const fn default_port(is_secure: bool) -> u16 {

@@ -17,6 +17,7 @@ mod request;
 mod response;
 mod upgrade;
 mod url;
+mod whole;
 
 use sockeye_protocol::Outbox;
 use sockeye_protocol::handshake::{

@@ -40,15 +40,22 @@ fn bytes_of(asked: &Asked) -> Vec<u8> {
     }
 }
 
+fn cases() -> impl Iterator<Item = &'static Case> {
+    clients::CASES.iter().chain(hostile::CASES).chain(grammar::CASES)
+}
+
+/// The bytes of every case.
+pub(super) fn requests() -> impl Iterator<Item = Vec<u8>> {
+    cases().map(|(_, _, asked, _)| bytes_of(asked))
+}
+
 #[test]
 fn hss_01_at_least_a_hundred_and_twenty_requests_are_judged_and_answered() {
-    let cases = || clients::CASES.iter().chain(hostile::CASES).chain(grammar::CASES);
     for (rows, name, asked, verdict) in cases() {
         check(&format!("{name} ({rows})"), &bytes_of(asked), verdict);
     }
     let names: std::collections::BTreeSet<_> = cases().map(|(_, name, ..)| name).collect();
-    let requests: std::collections::BTreeSet<_> =
-        cases().map(|(_, _, asked, _)| bytes_of(asked)).collect();
+    let requests: std::collections::BTreeSet<_> = requests().collect();
     assert_eq!((names.len(), requests.len()), (cases().count(), cases().count()), "all differ");
     assert!(requests.len() >= 120, "{} requests", requests.len());
     let accepted = cases().filter(|(.., verdict)| *verdict == Upgrade).count();
