@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sockeye_protocol::handshake::{Acceptance, Head, HeadLimits, ServerHandshake};
 use sockeye_protocol::{
-    Config, Connection, Event, FrameReader, Instant, MaskKeys, Outbox, Output, Prepared, Role,
-    Unmasked, frame,
+    Buffers, Config, Connection, Event, FrameReader, Instant, MaskKeys, Outbox, Output, Prepared,
+    Role, Unmasked, frame,
 };
 
 use crate::{BROWSER_REQUEST, FOX, KEY, MINIMAL_REQUEST, client_frame, text, text_stream};
@@ -29,6 +29,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation { name: "receive multi-byte text, 125 B", run: receive_multi_byte },
     Operation { name: "receive text, 1 KiB", run: |times| receive(1024, times) },
     Operation { name: "receive text, 16 KiB", run: |times| receive(16 * 1024, times) },
+    Operation { name: "receive text, 64 KiB", run: |times| receive(64 * 1024, times) },
     Operation { name: "receive 64 KiB cut at 4 KiB", run: receive_cut },
     Operation { name: "receive 1 KiB in 16 fragments", run: receive_fragments },
     Operation { name: "echo text, 20 B", run: |times| echo(20, times) },
@@ -95,8 +96,13 @@ fn receive_cut(times: usize) {
 fn receive_pieces(stream: &[u8], read: usize, count: usize, times: usize) {
     let mut buffer = vec![0; read];
     let mut connection = Connection::new(Role::Server, Arc::default(), Instant::ZERO);
-    let mut outbox = Outbox::new();
-    let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+    let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
+    let mut output = Output {
+        outbox: &mut outbox,
+        mask_keys: &mut Unmasked,
+        buffers: &mut buffers,
+        now: Instant::ZERO,
+    };
     for _ in 0..times.div_ceil(count) {
         let mut seen = 0;
         for piece in stream.chunks(read) {
@@ -104,6 +110,7 @@ fn receive_pieces(stream: &[u8], read: usize, count: usize, times: usize) {
             input.copy_from_slice(piece);
             while let Some(event) = connection.receive(&mut input, &mut output).expect("legal") {
                 seen += usize::from(matches!(event, Event::Text(_)));
+                output.buffers.recycle(event);
             }
         }
         assert_eq!(seen, count);
@@ -114,10 +121,14 @@ fn echo(size: usize, times: usize) {
     let stream = text_stream(size, BATCH);
     let mut buffer = stream.clone();
     let mut connection = Connection::new(Role::Server, Arc::default(), Instant::ZERO);
-    let mut outbox = Outbox::new();
+    let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
     for _ in 0..times.div_ceil(BATCH) {
-        let mut output =
-            Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+        let mut output = Output {
+            outbox: &mut outbox,
+            mask_keys: &mut Unmasked,
+            buffers: &mut buffers,
+            now: Instant::ZERO,
+        };
         buffer.copy_from_slice(&stream);
         let mut input = &mut buffer[..];
         while let Some(event) = connection.receive(&mut input, &mut output).expect("legal") {
@@ -143,10 +154,14 @@ impl MaskKeys for SameKey {
 fn send_masked(times: usize) {
     let payload = text(FOX, 125);
     let mut connection = Connection::new(Role::Client, Arc::default(), Instant::ZERO);
-    let mut outbox = Outbox::new();
+    let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
     for _ in 0..times {
-        let mut output =
-            Output { outbox: &mut outbox, mask_keys: &mut SameKey, now: Instant::ZERO };
+        let mut output = Output {
+            outbox: &mut outbox,
+            mask_keys: &mut SameKey,
+            buffers: &mut buffers,
+            now: Instant::ZERO,
+        };
         connection.send_text(black_box(&payload), &mut output).expect("room");
         assert_eq!(outbox.len(), 131);
         outbox.advance(131);
@@ -156,10 +171,14 @@ fn send_masked(times: usize) {
 fn send_prepared(times: usize) {
     let prepared = Prepared::text(&text(FOX, 1024));
     let mut connection = Connection::new(Role::Server, Arc::default(), Instant::ZERO);
-    let mut outbox = Outbox::new();
+    let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
     for _ in 0..times {
-        let mut output =
-            Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+        let mut output = Output {
+            outbox: &mut outbox,
+            mask_keys: &mut Unmasked,
+            buffers: &mut buffers,
+            now: Instant::ZERO,
+        };
         connection.send_prepared(black_box(&prepared), &mut output).expect("room");
         assert_eq!(outbox.len(), 1028);
         outbox.advance(1028);

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use sockeye_protocol::{
-    Closed, Config, Connection, Deflate, Event, Instant, MaskKeys, Outbox, Output, ProtocolError,
+use sockeye_protocol::{Buffers, Closed, Config, Connection, Deflate, Event, Instant, MaskKeys, Outbox, Output, ProtocolError,
     Role,
 };
 
@@ -63,6 +62,7 @@ impl From<Event<'_>> for Report {
 pub struct Endpoint {
     pub connection: Connection,
     pub outbox: Outbox,
+    buffers: Buffers,
     pub now: Instant,
     /// All that the connection told, in order.
     pub reports: Vec<Report>,
@@ -83,6 +83,7 @@ impl Endpoint {
         Self {
             connection,
             outbox: Outbox::new(),
+            buffers: Buffers::default(),
             now: Instant::ZERO,
             reports: Vec::new(),
             keys: Keys::default(),
@@ -106,8 +107,8 @@ impl Endpoint {
 
     /// Calls `act` with the connection and an output, and looks at what became of them.
     pub fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Output<'_>) -> R) -> R {
-        let Self { connection, outbox, keys, now, .. } = self;
-        let result = act(connection, &mut Output { outbox, mask_keys: keys, now: *now });
+        let Self { connection, outbox, keys, buffers, now, .. } = self;
+        let result = act(connection, &mut Output { outbox, mask_keys: keys, buffers, now: *now });
         let closed = self.connection.closed();
         assert!(self.closed.is_none() || self.closed.as_ref() == closed, "the verdict changed");
         assert!(closed.is_none() || !self.connection.is_open(), "closed and open");

@@ -17,8 +17,8 @@ use sockeye_protocol::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HeadLimits, Reply, ServerHandshake, Url,
 };
 use sockeye_protocol::{
-    Config, Connection, Deflate, DeflateConfig, Event, Instant, Outbox, Output, Role, Unmasked,
-    WindowBits,
+    Buffers, Config, Connection, Deflate, DeflateConfig, Event, Instant, Outbox, Output, Role,
+    Unmasked, WindowBits,
 };
 
 use crate::measure::{CpuTime, Row, in_words};
@@ -105,7 +105,12 @@ impl Pair {
     /// Sends a message; `bytes` has its frame then.
     fn send(&mut self, text: &str) {
         let Self { server, outbox, bytes, .. } = self;
-        let mut output = Output { outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+        let mut output = Output {
+            outbox,
+            mask_keys: &mut Unmasked,
+            buffers: &mut Buffers::default(),
+            now: Instant::ZERO,
+        };
         server.send_text(text, &mut output).expect("open");
         bytes.clear();
         outbox.chunks().for_each(|chunk| bytes.extend_from_slice(chunk));
@@ -118,7 +123,12 @@ impl Pair {
     /// Receives `bytes` and returns how long the message is.
     fn receive(&mut self) -> usize {
         let Self { client, outbox, bytes, .. } = self;
-        let mut output = Output { outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+        let mut output = Output {
+            outbox,
+            mask_keys: &mut Unmasked,
+            buffers: &mut Buffers::default(),
+            now: Instant::ZERO,
+        };
         let mut input = &mut bytes[..];
         match client.receive(&mut input, &mut output).expect("legal") {
             Some(Event::Text(text)) => text.len(),

@@ -66,7 +66,7 @@ fn main() {
 const SOCKEYE_ECHO: &str = r#"
 use std::io::{Read, Write};
 use std::sync::Arc;
-use sockeye_protocol::{Config, Connection, Event, Instant, Outbox, Output, Role, Unmasked};
+use sockeye_protocol::{Buffers, Config, Connection, Event, Instant, Outbox, Output, Role, Unmasked};
 
 fn main() {
     let mut received = Vec::new();
@@ -74,7 +74,8 @@ fn main() {
     let now = Instant::ZERO;
     let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), now);
     let mut outbox = Outbox::new();
-    let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now };
+    let mut buffers = Buffers::default();
+    let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, buffers: &mut buffers, now };
     let mut input = &mut received[..];
     while let Ok(Some(event)) = connection.receive(&mut input, &mut output) {
         match event {
@@ -91,13 +92,14 @@ const SOCKEYE_HANDSHAKE: &str = r#"
 use std::io::{Read, Write};
 use std::sync::Arc;
 use sockeye_protocol::handshake::{Acceptance, HeadLimits, ServerHandshake};
-use sockeye_protocol::{Config, Connection, Event, Instant, Outbox, Output, Role, Unmasked};
+use sockeye_protocol::{Buffers, Config, Connection, Event, Instant, Outbox, Output, Role, Unmasked};
 
 fn main() {
     let mut received = Vec::new();
     std::io::stdin().read_to_end(&mut received).unwrap();
     let now = Instant::ZERO;
     let mut outbox = Outbox::new();
+    let mut buffers = Buffers::default();
     let mut handshake = ServerHandshake::new(HeadLimits::default());
     let head_len = match handshake.receive(&received) {
         Ok(Some(head)) => {
@@ -108,7 +110,7 @@ fn main() {
         _ => return,
     };
     let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), now);
-    let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now };
+    let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, buffers: &mut buffers, now };
     let mut input = &mut received[head_len..];
     while let Ok(Some(event)) = connection.receive(&mut input, &mut output) {
         match event {

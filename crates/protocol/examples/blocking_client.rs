@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use sockeye_protocol::handshake::{ClientHandshake, ClientRequest, HeadLimits, Reply, Url};
 use sockeye_protocol::{
-    CloseCode, Config, Connection, Event, Instant, MaskKeys, Outbox, Output, Role, Transport,
+    Buffers, CloseCode, Config, Connection, Event, Instant, MaskKeys, Outbox, Output, Role,
+    Transport,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -34,19 +35,26 @@ fn main() -> Result<()> {
     let mut stream = TcpStream::connect((url.host(), url.port()))?;
     stream.set_nodelay(true)?;
     let mut outbox = Outbox::new();
+    let mut buffers = Buffers::default();
     let mut buffer = vec![0; 64 * 1024];
     let mut received = open(&mut stream, &url, &mut outbox, &mut buffer)?;
 
     let config = Arc::new(Config::default());
     let mut connection = Connection::new(Role::Client, config, now());
-    let mut output = Output { outbox: &mut outbox, mask_keys: &mut OsKeys, now: now() };
+    let mut output =
+        Output { outbox: &mut outbox, mask_keys: &mut OsKeys, buffers: &mut buffers, now: now() };
     for message in &messages {
         connection.send_text(message, &mut output)?;
     }
     let mut missing = messages.len();
     loop {
         let mut input = &mut buffer[..received];
-        let mut output = Output { outbox: &mut outbox, mask_keys: &mut OsKeys, now: now() };
+        let mut output = Output {
+            outbox: &mut outbox,
+            mask_keys: &mut OsKeys,
+            buffers: &mut buffers,
+            now: now(),
+        };
         while let Some(event) = connection.receive(&mut input, &mut output)? {
             match event {
                 Event::Text(text) => println!("{}", &*text),
@@ -72,7 +80,12 @@ fn main() -> Result<()> {
             }
             Ok(received) => received,
             Err(error) if is_timeout(&error) => {
-                let mut output = Output { outbox: &mut outbox, mask_keys: &mut OsKeys, now: now() };
+                let mut output = Output {
+                    outbox: &mut outbox,
+                    mask_keys: &mut OsKeys,
+                    buffers: &mut buffers,
+                    now: now(),
+                };
                 // Whatever it says, the outbox and `transport` tell what follows.
                 let _ = connection.handle_timeout(&mut output);
                 0

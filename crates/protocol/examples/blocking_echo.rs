@@ -11,7 +11,7 @@ use sockeye_protocol::handshake::{
     Acceptance, BodyMode, HandshakeError, Head, HeadLimits, Response, ServerHandshake,
 };
 use sockeye_protocol::{
-    Config, Connection, Event, Instant, Outbox, Output, Role, Transport, Unmasked,
+    Buffers, Config, Connection, Event, Instant, Outbox, Output, Role, Transport, Unmasked,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -43,12 +43,18 @@ fn serve(mut stream: TcpStream) -> Result<()> {
     };
 
     let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), now());
+    let mut buffers = Buffers::default();
     let mut buffer = vec![0; 64 * 1024];
     buffer[..behind.len()].copy_from_slice(&behind);
     let mut received = behind.len();
     loop {
         let mut input = &mut buffer[..received];
-        let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: now() };
+        let mut output = Output {
+            outbox: &mut outbox,
+            mask_keys: &mut Unmasked,
+            buffers: &mut buffers,
+            now: now(),
+        };
         // An error has put its Close frame into the outbox and shows in `transport` below.
         while let Ok(Some(event)) = connection.receive(&mut input, &mut output) {
             match event {
@@ -75,8 +81,12 @@ fn serve(mut stream: TcpStream) -> Result<()> {
             }
             Ok(received) => received,
             Err(error) if is_timeout(&error) => {
-                let mut output =
-                    Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: now() };
+                let mut output = Output {
+                    outbox: &mut outbox,
+                    mask_keys: &mut Unmasked,
+                    buffers: &mut buffers,
+                    now: now(),
+                };
                 // As above: the outbox and `transport` say what follows.
                 let _ = connection.handle_timeout(&mut output);
                 0

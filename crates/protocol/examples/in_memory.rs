@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use sockeye_protocol::{
-    CloseCode, Config, Connection, Event, Instant, MaskKeys, Outbox, Output, Role,
+    Buffers, CloseCode, Config, Connection, Event, Instant, MaskKeys, Outbox, Output, Role,
 };
 
 /// Masking keys must be unpredictable; these are not, and serve where nobody else listens.
@@ -23,12 +23,15 @@ struct End(&'static str, Connection, Outbox);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Arc::new(Config::default());
-    let (now, mut mask_keys) = (Instant::ZERO, Counter(0));
+    let (now, mut mask_keys, mut buffers) = (Instant::ZERO, Counter(0), Buffers::default());
     let end = |name, role| End(name, Connection::new(role, config.clone(), now), Outbox::new());
     let mut ends = [end("server", Role::Server), end("client", Role::Client)];
 
     let End(_, client, outbox) = &mut ends[1];
-    client.send_text("Hello", &mut Output { outbox, mask_keys: &mut mask_keys, now })?;
+    client.send_text(
+        "Hello",
+        &mut Output { outbox, mask_keys: &mut mask_keys, buffers: &mut buffers, now },
+    )?;
 
     while ends.iter().any(|End(_, _, outbox)| !outbox.is_empty()) {
         ends.reverse();
@@ -36,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ends[1].2.advance(bytes.len());
 
         let End(name, connection, outbox) = &mut ends[0];
-        let mut output = Output { outbox, mask_keys: &mut mask_keys, now };
+        let mut output = Output { outbox, mask_keys: &mut mask_keys, buffers: &mut buffers, now };
         let mut input = &mut bytes[..];
         while let Some(event) = connection.receive(&mut input, &mut output)? {
             println!("{name} receives {event:?}");

@@ -18,7 +18,7 @@ use crate::error::{ProtocolError, TimedOut, Violation};
 use crate::event::Event;
 use crate::frame::{MaskKeys, Opcode};
 use crate::keepalive::{Due, Keepalive};
-use crate::message::MessageReader;
+use crate::message::{Buffers, MessageReader};
 use crate::outbox::Outbox;
 use crate::role::Role;
 use crate::time::{Instant, Timer};
@@ -30,6 +30,9 @@ pub struct Output<'o> {
     pub outbox: &'o mut Outbox,
     /// Where a client gets its masking keys; a server passes [`Unmasked`](crate::Unmasked).
     pub mask_keys: &'o mut dyn MaskKeys,
+    /// Memory for messages that do not lie whole in their read: one for all connections of a
+    /// thread.
+    pub buffers: &'o mut Buffers,
     /// The time.
     pub now: Instant,
 }
@@ -74,8 +77,6 @@ pub struct Connection {
     closing: Closing,
     keepalive: Keepalive,
     control_rate: ControlRate,
-    /// When the message in progress must have ended.
-    message_deadline: Option<Instant>,
     /// When the closing handshake, or the discarding after it, must have ended.
     close_deadline: Option<Instant>,
     /// The newest ping that was not answered because the outbox was above its mark.
@@ -92,11 +93,10 @@ impl Connection {
     #[must_use]
     pub fn new(role: Role, config: Arc<Config>, now: Instant) -> Self {
         Self {
-            reader: MessageReader::new(role, &config),
+            reader: MessageReader::new(),
             closing: Closing::new(),
             keepalive: Keepalive::new(now),
             control_rate: ControlRate::new(),
-            message_deadline: None,
             close_deadline: None,
             pending_pong: None,
             role,
@@ -140,7 +140,7 @@ impl Connection {
         // The common case: nothing is owed, and a message lies whole in the input. It cannot begin
         // or end a message in progress, so it is a sign of life and nothing else.
         if self.pending_pong.is_none()
-            && let Some(event) = self.reader.next_whole(input)
+            && let Some(event) = self.reader.next_whole(self.role, &self.config, input)
         {
             if event.is_ok() {
                 self.keepalive.hear(output.now);
@@ -151,7 +151,7 @@ impl Connection {
         if input.is_empty() {
             return Ok(None);
         }
-        let event = self.reader.next(input);
+        let event = self.reader.next(self.role, &self.config, output.buffers, input);
         self.handle(event, output)
     }
 
@@ -182,7 +182,7 @@ impl Connection {
             self.closing.discard(bytes);
             return Ok(None);
         }
-        let event = self.reader.received(bytes);
+        let event = self.reader.received(bytes, output.buffers);
         self.handle(event, output)
     }
 
@@ -246,14 +246,11 @@ impl Connection {
         event
     }
 
-    /// Sets the deadline of what has begun and lifts that of what has ended. After every event: the
-    /// control frame that ends the input may stand inside of a message.
+    /// Sets the deadline of what has begun; it ends with it.
     #[inline]
     fn watch_message(&mut self, now: Instant) {
-        if self.reader.is_idle() {
-            self.message_deadline = None;
-        } else if self.message_deadline.is_none() {
-            self.message_deadline = self.config.message_within.map(|within| now + within);
+        if let Some(deadline @ None) = self.reader.deadline_mut() {
+            *deadline = self.config.message_within.map(|within| now + within);
         }
     }
 
@@ -301,7 +298,7 @@ impl Connection {
 
     /// The deadline of the message in progress, unless it is held up by our own reading.
     fn running_message_deadline(&self) -> Option<Instant> {
-        if self.keepalive.is_suspended() { None } else { self.message_deadline }
+        if self.keepalive.is_suspended() { None } else { self.reader.deadline() }
     }
 
     /// Does what is due at `output.now`: sends a ping, or ends a connection whose peer was too
@@ -360,7 +357,7 @@ impl Connection {
     pub fn resume_keepalive(&mut self, now: Instant) {
         let Some(suspended) = self.keepalive.resume(now) else { return };
         self.control_rate.rest(suspended, &self.config);
-        if let Some(deadline) = &mut self.message_deadline {
+        if let Some(Some(deadline)) = self.reader.deadline_mut() {
             *deadline += suspended;
         }
     }
@@ -380,7 +377,6 @@ impl Connection {
             self.deflater = None;
         }
         self.pending_pong = None;
-        self.message_deadline = None;
         self.close_deadline = None;
     }
 }

@@ -29,6 +29,20 @@ pub enum Event<'b> {
     Close(Option<CloseReason<'b>>),
 }
 
+impl Event<'_> {
+    /// Whether it owns a buffer that is worth keeping.
+    #[inline]
+    pub(crate) const fn owns_buffer(&self) -> bool {
+        match self {
+            Self::Text(text) => !text.is_borrowed(),
+            Self::Binary(payload) | Self::Ping(payload) | Self::Pong(payload) => {
+                !payload.is_borrowed()
+            }
+            Self::Close(_) => false,
+        }
+    }
+}
+
 /// The payload of a binary message or of a control frame; dereferences to bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload<'b>(Cow<'b, [u8]>);

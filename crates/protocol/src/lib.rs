@@ -8,17 +8,21 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use sockeye_protocol::{Config, Connection, Event, Instant, Outbox, Output, Role, Unmasked};
+//! use sockeye_protocol::{
+//!     Buffers, Config, Connection, Event, Instant, Outbox, Output, Role, Unmasked,
+//! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let now = Instant::ZERO;
 //! let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), now);
 //! let mut outbox = Outbox::new();
+//! let mut buffers = Buffers::default();
 //!
 //! // What a `recv` brought: the masked text message "Hello" (RFC 6455, section 5.7).
 //! let mut buffer = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
 //! let mut input = &mut buffer[..];
-//! let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now };
+//! let mut output =
+//!     Output { outbox: &mut outbox, mask_keys: &mut Unmasked, buffers: &mut buffers, now };
 //! while let Some(event) = connection.receive(&mut input, &mut output)? {
 //!     if let Event::Text(text) = event {
 //!         connection.send_text(&text, &mut output)?;
@@ -89,7 +93,7 @@ pub use deflate::{Deflate, DeflateConfig, WindowBits};
 pub use error::{ProtocolError, SendError, TimedOut, Violation};
 pub use event::{Event, Payload, Text};
 pub use frame::{Chunk, FrameHeader, FrameReader, MaskKeys, Opcode, Unmasked};
-pub use message::Prepared;
+pub use message::{Buffers, Prepared};
 pub use outbox::{Outbox, Segment};
 pub use role::Role;
 pub use time::{Instant, Timer};

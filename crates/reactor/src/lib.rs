@@ -88,7 +88,7 @@ mod timers;
 mod slab;
 mod buffers;
 
-pub use buffers::{Buffers, ReceiveBuffer};
+pub use buffers::ReceiveBuffer;
 pub use cluster::Cluster;
 pub use config::Config;
 pub use decision::{Accept, Decision, Deferred, Ticket, deferred};

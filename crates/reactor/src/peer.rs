@@ -243,6 +243,7 @@ impl<'p> Peer<'p> {
         let mut output = Output {
             outbox: &mut self.link.outbox,
             mask_keys: &mut self.shared.entropy,
+            buffers: &mut self.shared.pool,
             now: self.shared.now,
         };
         let sent = send(self.connection, &mut output);

@@ -15,12 +15,11 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use sockeye_protocol::Instant;
 use sockeye_protocol::handshake::ClientRequest;
+use sockeye_protocol::{Buffers, Instant};
 
 use self::draining::DrainState;
 pub use self::turn::Turn;
-use crate::buffers::Buffers;
 use crate::config::Config;
 use crate::crowd::Crowd;
 use crate::drain::DrainReport;

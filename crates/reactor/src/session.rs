@@ -25,10 +25,7 @@ pub(crate) struct Session<H> {
     pub(crate) phase: Phase<H>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the phase in which sessions idle lies in the slab, the others in boxes"
-)]
+/// The phase in which sessions idle lies in the slab, the others in boxes.
 pub(crate) enum Phase<H> {
     /// The request's head is being read.
     Handshake(Box<Opening>),

@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sockeye_protocol::{Connection, Instant, Output, SendError};
+use sockeye_protocol::{Buffers, Connection, Instant, Output, SendError};
 
-use crate::buffers::Buffers;
 use crate::config::Config;
 use crate::crowd::Crowd;
 use crate::entropy::Entropy;
@@ -109,8 +108,12 @@ impl Shared {
             return;
         }
         let mut released = 0;
-        let mut output =
-            Output { outbox: &mut link.outbox, mask_keys: &mut self.entropy, now: self.now };
+        let mut output = Output {
+            outbox: &mut link.outbox,
+            mask_keys: &mut self.entropy,
+            buffers: &mut self.pool,
+            now: self.now,
+        };
         while let Some(message) = rare.pending.front() {
             let cost = message.cost();
             let total = output.outbox.len().saturating_add(cost);

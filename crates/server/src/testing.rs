@@ -35,7 +35,7 @@ use std::time::Duration;
 #[cfg(feature = "deflate")]
 use sockeye_protocol::handshake::{ClientHandshake, ClientRequest, HeadLimits, Reply, Url};
 use sockeye_protocol::{
-    CloseCode, CloseReason, Connection, Event, Instant, MaskKeys, Outbox, Output, Role,
+    Buffers, CloseCode, CloseReason, Connection, Event, Instant, MaskKeys, Outbox, Output, Role,
 };
 use sockeye_reactor::engine::{Address, Engine, Memory};
 use sockeye_reactor::{DrainPlan, Reactor};
@@ -299,6 +299,7 @@ pub struct TestClient {
     network: Network,
     connection: Connection,
     outbox: Outbox,
+    buffers: Buffers,
     bytes: Vec<u8>,
     received: VecDeque<Received>,
     ended: bool,
@@ -328,6 +329,7 @@ impl TestClient {
             network,
             connection,
             outbox: Outbox::new(),
+            buffers: Buffers::default(),
             bytes: Vec::new(),
             received: VecDeque::new(),
             ended: false,
@@ -413,7 +415,12 @@ impl TestClient {
         send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), E>,
     ) {
         let now = self.network.now();
-        let mut output = Output { outbox: &mut self.outbox, mask_keys: &mut FixedKey, now };
+        let mut output = Output {
+            outbox: &mut self.outbox,
+            mask_keys: &mut FixedKey,
+            buffers: &mut self.buffers,
+            now,
+        };
         send(&mut self.connection, &mut output)
             .expect("the connection is open, and so is the outbox");
         self.flush();
@@ -446,7 +453,12 @@ impl TestClient {
         let mut bytes = std::mem::take(&mut self.bytes);
         let mut input = &mut bytes[..];
         let now = self.network.now();
-        let mut output = Output { outbox: &mut self.outbox, mask_keys: &mut FixedKey, now };
+        let mut output = Output {
+            outbox: &mut self.outbox,
+            mask_keys: &mut FixedKey,
+            buffers: &mut self.buffers,
+            now,
+        };
         while let Some(event) = self
             .connection
             .receive(&mut input, &mut output)

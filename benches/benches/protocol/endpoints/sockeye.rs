@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use sockeye_benches::pages::{Paged, UNALIGNED};
 use sockeye_protocol::{
-    Config, Connection, Event, FrameReader, Instant, MaskKeys, Outbox, Output, Prepared, Role,
-    Unmasked,
+    Buffers, Config, Connection, Event, FrameReader, Instant, MaskKeys, Outbox, Output, Prepared,
+    Role, Unmasked,
 };
 
 use super::{Broadcast, End, Endpoint, Sender, Wire};
@@ -12,6 +12,7 @@ use super::{Broadcast, End, Endpoint, Sender, Wire};
 pub(super) struct Sockeye {
     connection: Connection,
     outbox: Outbox,
+    buffers: Buffers,
     wire: Wire,
     buffer: Paged,
 }
@@ -22,6 +23,7 @@ impl Sockeye {
         Self {
             connection: Connection::new(Role::Server, config, Instant::ZERO),
             outbox: Outbox::new(),
+            buffers: Buffers::default(),
             buffer: Paged::new(wire.bytes.len().min(wire.read_bytes_max), &UNALIGNED),
             wire: wire.clone(),
         }
@@ -30,8 +32,8 @@ impl Sockeye {
     /// Receives the whole wire and shows each event to `handle`.
     #[inline]
     fn each(&mut self, mut handle: impl FnMut(&mut Connection, Event<'_>, &mut Output<'_>)) {
-        let Self { connection, outbox, wire, buffer } = self;
-        let mut output = Output { outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+        let Self { connection, outbox, buffers, wire, buffer } = self;
+        let mut output = Output { outbox, mask_keys: &mut Unmasked, buffers, now: Instant::ZERO };
         for read in wire.bytes.chunks(wire.read_bytes_max) {
             let mut input = &mut buffer.next_place()[..read.len()];
             input.copy_from_slice(read);
@@ -45,12 +47,13 @@ impl Sockeye {
 impl Endpoint for Sockeye {
     fn receive(&mut self, _: usize) -> usize {
         let mut bytes = 0;
-        self.each(|_, event, _| {
-            bytes += match event {
+        self.each(|_, event, output| {
+            bytes += match &event {
                 Event::Text(text) => text.len(),
                 Event::Binary(payload) => payload.len(),
                 other => panic!("{other:?}"),
             };
+            output.buffers.recycle(event);
         });
         bytes
     }
@@ -161,7 +164,12 @@ impl Text {
 impl Sender for Text {
     fn send(&mut self, count: usize) -> usize {
         let Self { connection, outbox, keys, text } = self;
-        let mut output = Output { outbox, mask_keys: keys, now: Instant::ZERO };
+        let mut output = Output {
+            outbox,
+            mask_keys: keys,
+            buffers: &mut Buffers::default(),
+            now: Instant::ZERO,
+        };
         for _ in 0..count {
             connection.send_text(text, &mut output).expect("room");
         }
@@ -179,7 +187,12 @@ pub(super) fn broadcast(count: usize, text: &str) -> Broadcast {
         let prepared = Prepared::text(&text);
         let mut written = 0;
         for (connection, outbox) in &mut clients {
-            let mut output = Output { outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+            let mut output = Output {
+                outbox,
+                mask_keys: &mut Unmasked,
+                buffers: &mut Buffers::default(),
+                now: Instant::ZERO,
+            };
             connection.send_prepared(&prepared, &mut output).expect("room");
             written += drain(outbox);
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sockeye_protocol::{
-    Config, Connection, Deflate, Event, Instant, MaskKeys, Outbox, Output, Role,
+    Buffers, Config, Connection, Deflate, Event, Instant, MaskKeys, Outbox, Output, Role,
 };
 
 /// One kind of input, in any size.
@@ -58,6 +58,7 @@ pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 pub(super) struct Endpoint {
     connection: Connection,
     pub(super) outbox: Outbox,
+    buffers: Buffers,
 }
 
 impl Endpoint {
@@ -68,7 +69,7 @@ impl Endpoint {
         config.outbox_bytes_max = 1 << 30;
         config.control_rate_max = u32::MAX;
         let connection = Connection::new(role, Arc::new(config), Instant::ZERO);
-        Self { connection, outbox: Outbox::new() }
+        Self { connection, outbox: Outbox::new(), buffers: Buffers::default() }
     }
 
     pub(super) fn inflating(agreed: &Deflate) -> Self {
@@ -87,15 +88,23 @@ impl Endpoint {
     }
 
     fn next<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<Event<'b>> {
-        let mut output =
-            Output { outbox: &mut self.outbox, mask_keys: &mut Fixed, now: Instant::ZERO };
+        let mut output = Output {
+            outbox: &mut self.outbox,
+            mask_keys: &mut Fixed,
+            buffers: &mut self.buffers,
+            now: Instant::ZERO,
+        };
         self.connection.receive(input, &mut output).expect("legal input")
     }
 
     /// Does something that sends.
     pub(super) fn send(&mut self, act: impl FnOnce(&mut Connection, &mut Output<'_>)) {
-        let mut output =
-            Output { outbox: &mut self.outbox, mask_keys: &mut Fixed, now: Instant::ZERO };
+        let mut output = Output {
+            outbox: &mut self.outbox,
+            mask_keys: &mut Fixed,
+            buffers: &mut self.buffers,
+            now: Instant::ZERO,
+        };
         act(&mut self.connection, &mut output);
     }
 }

@@ -88,6 +88,54 @@ pub(crate) struct WholeMessage<'b> {
     /// Zero where nothing is masked.
     pub(crate) key: [u8; 4],
     pub(crate) payload: &'b mut [u8],
+    /// How many bytes the frame has.
+    pub(crate) frame_len: usize,
+}
+
+impl<'b> WholeMessage<'b> {
+    /// Takes the frame that comes next, between two messages, if it is an unfragmented message of
+    /// at most `bytes_max` bytes that lies whole in `input`: the common case. It takes less than [`FrameReader::next_raw`] would and refuses nothing, so each
+    /// rule still has one place.
+    #[inline]
+    pub(crate) fn take(role: Role, bytes_max: u64, input: &mut &'b mut [u8]) -> Option<Self> {
+        let (opcode, second) = match **input {
+            [0x81, second, ..] => (Opcode::Text, second),
+            [0x82, second, ..] => (Opcode::Binary, second),
+            _ => return None,
+        };
+        let is_masked = role == Role::Server;
+        // With the wrong mask bit this is 128 at least.
+        let length = second ^ if is_masked { 0x80 } else { 0 };
+        let (payload_len, start_len) = match length {
+            0..=125 => (usize::from(length), 2),
+            126 => {
+                let length = input.get(2..)?.first_chunk()?;
+                (usize::from(u16::from_be_bytes(*length)), 4)
+            }
+            127 => {
+                let length = input.get(2..)?.first_chunk()?;
+                (usize::try_from(u64::from_be_bytes(*length)).ok()?, 10)
+            }
+            _ => return None,
+        };
+        let header_len = if is_masked { start_len + 4 } else { start_len };
+        let is_minimal = match length {
+            0..=125 => true,
+            126 => payload_len > 125,
+            _ => payload_len > 0xFFFF,
+        };
+        if !is_minimal || payload_len as u64 > bytes_max {
+            return None;
+        }
+        let frame_len = payload_len.checked_add(header_len)?;
+        if frame_len > input.len() {
+            return None;
+        }
+        let frame = take(input, frame_len);
+        let (header, payload) = frame.split_at_mut(header_len);
+        let key = if is_masked { *header.last_chunk()? } else { [0; 4] };
+        Some(Self { opcode, key, payload, frame_len })
+    }
 }
 
 impl RawChunk<'_> {
@@ -123,6 +171,11 @@ impl FrameReader {
         }
     }
 
+    /// A reader for what follows the first `offset` bytes of a stream, where a message has ended.
+    pub(crate) fn behind(offset: u64, role: Role, config: &Config) -> Self {
+        Self { next_offset: offset, ..Self::new(role, config) }
+    }
+
     /// Lets messages be compressed, by RSV1 on their first frame (RFC 7692, section 6). The limit
     /// on their size is then that of whoever inflates them; what is checked here is that nothing
     /// comes which cannot fit, since even data that does not compress grows by little.
@@ -150,7 +203,13 @@ impl FrameReader {
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Chunk<'b>>, ProtocolError> {
-        if let Some(WholeMessage { opcode, key, payload }) = self.next_whole(input) {
+        if self.is_idle()
+            && self.frames_left > 0
+            && let Some(message) = WholeMessage::take(self.role, self.bytes_left, input)
+        {
+            let WholeMessage { opcode, key, payload, frame_len } = message;
+            self.frame_offset = self.next_offset;
+            self.next_offset = self.next_offset.saturating_add(frame_len as u64);
             let mask_key = (self.role == Role::Server).then_some(key);
             let payload_len = payload.len() as u64;
             if mask_key.is_some() {
@@ -188,47 +247,6 @@ impl FrameReader {
         Ok(Some(self.pass(header, payload)))
     }
 
-    /// Takes the frame that comes next if it is an unfragmented message, has a length of at most
-    /// 16 bits and lies whole in `input`: the common case. It takes less than
-    /// [`next_raw`](Self::next_raw) would and refuses nothing, so each rule still has one place.
-    #[inline]
-    pub(crate) fn next_whole<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<WholeMessage<'b>> {
-        if !self.is_idle() || self.frames_left == 0 {
-            return None;
-        }
-        let (opcode, second) = match **input {
-            [0x81, second, ..] => (Opcode::Text, second),
-            [0x82, second, ..] => (Opcode::Binary, second),
-            _ => return None,
-        };
-        let is_masked = self.role == Role::Server;
-        // With the wrong mask bit this is 128 at least.
-        let length = second ^ if is_masked { 0x80 } else { 0 };
-        let (payload_len, start_len) = match length {
-            0..=125 => (usize::from(length), 2),
-            126 => {
-                let length = [*input.get(2)?, *input.get(3)?];
-                (usize::from(u16::from_be_bytes(length)), 4)
-            }
-            _ => return None,
-        };
-        let header_len = if is_masked { start_len + 4 } else { start_len };
-        let is_minimal = length <= 125 || payload_len > 125;
-        if !is_minimal || payload_len as u64 > self.bytes_left {
-            return None;
-        }
-        let frame_len = header_len + payload_len;
-        if frame_len > input.len() {
-            return None;
-        }
-        let frame = take(input, frame_len);
-        let (header, payload) = frame.split_at_mut(header_len);
-        let key = if is_masked { *header.last_chunk()? } else { [0; 4] };
-        self.frame_offset = self.next_offset;
-        self.next_offset = self.next_offset.saturating_add(frame_len as u64);
-        Some(WholeMessage { opcode, key, payload })
-    }
-
     /// Accounts for `payload` as the next bytes of the current frame.
     pub(crate) fn pass<'b>(&mut self, header: FrameHeader, payload: &'b mut [u8]) -> RawChunk<'b> {
         let position = header.payload_len - self.remaining;
@@ -263,6 +281,11 @@ impl FrameReader {
     /// An error in the payload that was read last.
     pub(crate) const fn payload_error(&self, violation: Violation) -> ProtocolError {
         ProtocolError { violation, frame_offset: self.frame_offset }
+    }
+
+    /// Where in the stream the frame begins that was read last, and where the next one does.
+    pub(crate) const fn offsets(&self) -> (u64, u64) {
+        (self.frame_offset, self.next_offset)
     }
 
     /// An error in the header that comes next; the reader has failed.

@@ -22,6 +22,12 @@ impl ControlBody {
         Self { bytes: [0; CONTROL_BYTES_MAX], len: 0, checked: 0 }
     }
 
+    /// Forgets what has come.
+    pub(super) const fn clear(&mut self) {
+        self.len = 0;
+        self.checked = 0;
+    }
+
     /// Appends a piece; the frame reader lets no more than 125 bytes in all pass.
     pub(super) fn append(&mut self, piece: &[u8]) {
         let end = self.len + piece.len();

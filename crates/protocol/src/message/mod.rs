@@ -1,10 +1,14 @@
 //! Messages: whole ones out of frames, frames out of whole ones.
 
 mod reader;
+mod buffers;
+mod progress;
+mod classes;
 mod control;
 mod prepared;
 mod writer;
 
+pub use buffers::Buffers;
 pub use prepared::Prepared;
 pub(crate) use reader::MessageReader;
 #[cfg(feature = "deflate")]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sockeye_protocol::{
-    CloseReason, Config, Connection, Event, FrameReader, Initiator, Instant, MaskKeys, Opcode,
-    Outbox, Output, ProtocolError, Role,
+    Buffers, CloseReason, Config, Connection, Event, FrameReader, Initiator, Instant, MaskKeys,
+    Opcode, Outbox, Output, ProtocolError, Role,
 };
 
 /// The masking key of every frame that the tests build.
@@ -83,6 +83,7 @@ pub(crate) struct Record {
 pub(crate) struct Endpoint {
     pub(crate) connection: Connection,
     pub(crate) outbox: Outbox,
+    pub(crate) buffers: Buffers,
     pub(crate) mask_keys: CountedKeys,
     pub(crate) now: Instant,
     pub(crate) events: Vec<String>,
@@ -93,6 +94,7 @@ impl Endpoint {
         Self {
             connection: Connection::new(role, Arc::new(config), Instant::ZERO),
             outbox: Outbox::new(),
+            buffers: Buffers::default(),
             mask_keys: CountedKeys::default(),
             now: Instant::ZERO,
             events: Vec::new(),
@@ -101,8 +103,12 @@ impl Endpoint {
 
     /// Calls `act` with the connection and an output.
     pub(crate) fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Output<'_>) -> R) -> R {
-        let mut output =
-            Output { outbox: &mut self.outbox, mask_keys: &mut self.mask_keys, now: self.now };
+        let mut output = Output {
+            outbox: &mut self.outbox,
+            mask_keys: &mut self.mask_keys,
+            buffers: &mut self.buffers,
+            now: self.now,
+        };
         act(&mut self.connection, &mut output)
     }
 
@@ -110,8 +116,8 @@ impl Endpoint {
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         let mut buffer = bytes.to_vec();
         let mut input = &mut buffer[..];
-        let Self { connection, outbox, mask_keys, events, now } = self;
-        let mut output = Output { outbox, mask_keys, now: *now };
+        let Self { connection, outbox, mask_keys, buffers, events, now } = self;
+        let mut output = Output { outbox, mask_keys, buffers, now: *now };
         loop {
             match connection.receive(&mut input, &mut output) {
                 Ok(Some(event)) => events.push(describe(&event)),

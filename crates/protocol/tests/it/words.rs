@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sockeye_protocol::handshake::{BodyMode, Header, Response, UrlError};
 use sockeye_protocol::{
-    CloseCode, CloseReason, Config, Connection, Event, Instant, Outbox, Output, Prepared, Role,
-    SendError, Unmasked, Violation,
+    Buffers, CloseCode, CloseReason, Config, Connection, Event, Instant, Outbox, Output, Prepared,
+    Role, SendError, Unmasked, Violation,
 };
 
 use crate::support::{Endpoint, frame};
@@ -136,8 +136,12 @@ fn payloads_and_texts_tell_where_they_lie() {
     let seen = |pieces: &[&[u8]]| {
         let mut connection = Connection::new(Role::Client, Config::default().into(), Instant::ZERO);
         let mut outbox = Outbox::new();
-        let mut output =
-            Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+        let mut output = Output {
+            outbox: &mut outbox,
+            mask_keys: &mut Unmasked,
+            buffers: &mut Buffers::default(),
+            now: Instant::ZERO,
+        };
         let mut borrowed = None;
         for piece in pieces {
             let mut piece = piece.to_vec();

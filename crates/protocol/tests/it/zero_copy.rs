@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye_protocol::{
-    Config, Connection, Event, Instant, Outbox, Output, Prepared, Role, Unmasked,
+    Buffers, Config, Connection, Event, Instant, Outbox, Output, Prepared, Role, Unmasked,
 };
 
 use crate::support::{Endpoint, frame};
@@ -82,9 +82,13 @@ fn a_whole_message_lies_in_the_callers_buffer_and_costs_no_allocation() {
     {
         let config = Arc::new(Config::default());
         let mut connection = Connection::new(Role::Server, config, Instant::ZERO);
-        let mut outbox = Outbox::new();
-        let mut output =
-            Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+        let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
+        let mut output = Output {
+            outbox: &mut outbox,
+            mask_keys: &mut Unmasked,
+            buffers: &mut buffers,
+            now: Instant::ZERO,
+        };
         let mut buffer = frame(Role::Server, first, &vec![b'a'; size]);
         buffer.extend(frame(Role::Server, 0x89, b"ping"));
         let range = buffer.as_ptr_range();
@@ -104,8 +108,13 @@ fn a_whole_message_lies_in_the_callers_buffer_and_costs_no_allocation() {
 #[test]
 fn several_events_can_be_held_together() {
     let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
-    let mut outbox = Outbox::new();
-    let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+    let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
+    let mut output = Output {
+        outbox: &mut outbox,
+        mask_keys: &mut Unmasked,
+        buffers: &mut buffers,
+        now: Instant::ZERO,
+    };
     let mut buffer =
         [frame(Role::Server, 0x81, b"one"), frame(Role::Server, 0x81, b"two")].concat();
     let mut input = &mut buffer[..];
@@ -124,15 +133,19 @@ fn an_echo_in_steady_state_allocates_nothing() {
     for size in [16, 1024, 60_000] {
         let mut connection =
             Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
-        let mut outbox = Outbox::new();
+        let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
         let original = frame(Role::Server, 0x81, &vec![b'a'; size]);
         let mut buffer = original.clone();
         for round in 0..10 {
             buffer.copy_from_slice(&original);
             let (_, heap) = allocated_by(|| {
                 let mut input = &mut buffer[..];
-                let mut output =
-                    Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+                let mut output = Output {
+                    outbox: &mut outbox,
+                    mask_keys: &mut Unmasked,
+                    buffers: &mut buffers,
+                    now: Instant::ZERO,
+                };
                 while let Some(event) = connection.receive(&mut input, &mut output).expect("legal")
                 {
                     if let Event::Text(text) = event {
@@ -143,6 +156,69 @@ fn an_echo_in_steady_state_allocates_nothing() {
                 outbox.advance(len);
             });
             assert!(round == 0 || heap.allocations == 0, "{size} bytes, round {round}: {heap:?}");
+        }
+    }
+}
+
+/// Each case: the message's size, how much a read brings, and how much is in a frame.
+#[test]
+fn a_message_that_is_put_together_allocates_nothing_in_steady_state() {
+    let cases = [
+        (20, 13, 20),
+        (20, 1, 1),
+        (1024, 600, 1024),
+        (1024, 4096, 64),
+        (1024, 1, 100),
+        (16_384, 4096, 16_384),
+        (65_536, 4096, 65_536),
+        (65_536, 40_000, 65_536),
+        (65_536, 65_536, 4096),
+        (65_536, 1000, 20_000),
+    ];
+    for ((size, read, frame_len), opcode) in
+        cases.into_iter().flat_map(|case| [(case, 0x01), (case, 0x02)])
+    {
+        let payload = vec![b'a'; size];
+        let pieces = payload.chunks(frame_len).enumerate();
+        let mut stream = Vec::new();
+        for (index, piece) in pieces {
+            let is_last = (index + 1) * frame_len >= size;
+            let first = if index == 0 { opcode } else { 0 } | if is_last { 0x80 } else { 0 };
+            stream.extend(frame(Role::Server, first, piece));
+        }
+        let mut config = Config::default();
+        config.fragments_max = Some(u32::MAX);
+        let mut connection = Connection::new(Role::Server, Arc::new(config), Instant::ZERO);
+        let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
+        let mut output = Output {
+            outbox: &mut outbox,
+            mask_keys: &mut Unmasked,
+            buffers: &mut buffers,
+            now: Instant::ZERO,
+        };
+        let mut buffer = stream.clone();
+        for round in 0..10 {
+            buffer.copy_from_slice(&stream);
+            let (messages, heap) = allocated_by(|| {
+                let mut messages = 0;
+                for mut input in buffer.chunks_mut(read) {
+                    while let Some(event) =
+                        connection.receive(&mut input, &mut output).expect("legal")
+                    {
+                        match &event {
+                            Event::Text(text) => assert_eq!(text.len(), size),
+                            Event::Binary(payload) => assert_eq!(payload.len(), size),
+                            other => panic!("{other:?}"),
+                        }
+                        messages += 1;
+                        output.buffers.recycle(event);
+                    }
+                }
+                messages
+            });
+            assert_eq!(messages, 1);
+            let is_steady = round >= 4;
+            assert!(!is_steady || heap.allocations == 0, "{size} {read} {frame_len}: {heap:?}");
         }
     }
 }
@@ -158,9 +234,15 @@ fn a_prepared_message_is_neither_copied_nor_allocated_for_each_receiver() {
             )
         })
         .collect();
+    let mut buffers = Buffers::default();
     let (_, heap) = allocated_by(|| {
         for (connection, outbox) in &mut connections {
-            let mut output = Output { outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+            let mut output = Output {
+                outbox,
+                mask_keys: &mut Unmasked,
+                buffers: &mut buffers,
+                now: Instant::ZERO,
+            };
             connection.send_prepared(&prepared, &mut output).expect("open");
         }
     });
@@ -173,8 +255,13 @@ fn a_prepared_message_is_neither_copied_nor_allocated_for_each_receiver() {
 #[test]
 fn a_long_owned_message_is_sent_from_where_it_lies() {
     let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
-    let mut outbox = Outbox::new();
-    let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+    let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
+    let mut output = Output {
+        outbox: &mut outbox,
+        mask_keys: &mut Unmasked,
+        buffers: &mut buffers,
+        now: Instant::ZERO,
+    };
     let payload = vec![1; 20_000];
     let address = payload.as_ptr();
     connection.send_binary_owned(payload, &mut output).expect("open");
@@ -188,9 +275,13 @@ fn a_large_message_can_be_read_straight_into_its_buffer() {
         let stream = frame(Role::Server, first, payload.as_bytes());
         let mut connection =
             Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
-        let mut outbox = Outbox::new();
-        let mut output =
-            Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+        let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
+        let mut output = Output {
+            outbox: &mut outbox,
+            mask_keys: &mut Unmasked,
+            buffers: &mut buffers,
+            now: Instant::ZERO,
+        };
         let mut head = stream[..9_001].to_vec();
         assert_eq!(connection.receive(&mut &mut head[..], &mut output), Ok(None));
         let mut rest = &stream[9_001..];
@@ -233,11 +324,19 @@ fn a_large_message_can_be_read_straight_into_its_buffer() {
 #[test]
 fn control_frames_lie_in_the_callers_buffer_too() {
     let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
-    let mut outbox = Outbox::new();
+    let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
     outbox.lend(Vec::with_capacity(1024));
-    let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+    let mut output = Output {
+        outbox: &mut outbox,
+        mask_keys: &mut Unmasked,
+        buffers: &mut buffers,
+        now: Instant::ZERO,
+    };
     let mut buffer =
         [frame(Role::Server, 0x89, b"ping"), frame(Role::Server, 0x8A, b"pong")].concat();
+    // The first makes the state that all others share.
+    let mut first = frame(Role::Server, 0x89, b"");
+    connection.receive(&mut &mut first[..], &mut output).expect("legal");
     let mut input = &mut buffer[..];
     let (_, heap) = allocated_by(|| {
         for _ in 0..2 {
@@ -259,9 +358,13 @@ fn the_buffer_of_a_message_is_lent_only_for_its_own_bytes() {
     let lent = |pieces: &[&[u8]]| {
         let mut connection =
             Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
-        let mut outbox = Outbox::new();
-        let mut output =
-            Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+        let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
+        let mut output = Output {
+            outbox: &mut outbox,
+            mask_keys: &mut Unmasked,
+            buffers: &mut buffers,
+            now: Instant::ZERO,
+        };
         for piece in pieces {
             let mut piece = piece.to_vec();
             assert_eq!(connection.receive(&mut &mut piece[..], &mut output), Ok(None));
@@ -277,7 +380,7 @@ fn the_buffer_of_a_message_is_lent_only_for_its_own_bytes() {
     let fragment = frame(Role::Server, 0x02, &vec![1; 10 + least]);
     assert_eq!(lent(&[&fragment]), None, "between two frames");
     // Doubled, the buffer has more room than the frame has bytes to come.
-    let long = frame(Role::Server, 0x02, &vec![1; 64 * 1024]);
+    let long = frame(Role::Server, 0x02, &vec![1; 60_000]);
     assert_eq!(lent(&[&long[..long.len() - 20_000]]), None, "room for another frame's bytes");
     assert_eq!(lent(&[&fragment, &frame(Role::Server, 0x89, b"ping")[..8]]), None);
     assert_eq!(lent(&[&fragment, &message[..1]]), None, "in a header");
@@ -325,8 +428,12 @@ fn a_message_can_end_in_its_own_buffer() {
             ),
             _ => assert!(!endpoint.connection.is_open()),
         }
-        let mut output =
-            Output { outbox: &mut endpoint.outbox, mask_keys: &mut Unmasked, now: endpoint.now };
+        let mut output = Output {
+            outbox: &mut endpoint.outbox,
+            mask_keys: &mut Unmasked,
+            buffers: &mut endpoint.buffers,
+            now: endpoint.now,
+        };
         assert_eq!(idle.received(0, &mut output), Ok(None));
     }
 }

@@ -87,6 +87,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             let mut output = Output {
                 outbox: &mut link.outbox,
                 mask_keys: &mut shared.entropy,
+                buffers: &mut shared.pool,
                 now: shared.now,
             };
             match connection.send_prepared(&publication.prepared, &mut output) {

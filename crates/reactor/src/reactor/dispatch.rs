@@ -180,8 +180,12 @@ fn feed_events<H: Handler>(
 ) -> Result<(), ProtocolError> {
     // A few bytes can inflate to a thousand times as many, and the others wait for that as well.
     while !link.holds_back() && *inflated < shared.config.turn_bytes_max {
-        let mut output =
-            Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now: shared.now };
+        let mut output = Output {
+            outbox: &mut link.outbox,
+            mask_keys: &mut shared.entropy,
+            buffers: &mut shared.pool,
+            now: shared.now,
+        };
         let received = connection.receive(input, &mut output);
         *inflated = inflated.saturating_add(connection.take_inflating_cost());
         let Some(event) = received? else { break };
@@ -227,8 +231,12 @@ fn feed_received<H: Handler>(
 ) {
     shared.lend(link, count);
     let fed = guard(|| {
-        let mut output =
-            Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now: shared.now };
+        let mut output = Output {
+            outbox: &mut link.outbox,
+            mask_keys: &mut shared.entropy,
+            buffers: &mut shared.pool,
+            now: shared.now,
+        };
         if let Some(event) = connection.received(count, &mut output)? {
             link.note_level();
             shared.stats.messages_received += 1;

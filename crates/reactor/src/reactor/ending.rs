@@ -125,6 +125,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                         let mut output = Output {
                             outbox: &mut link.outbox,
                             mask_keys: &mut shared.entropy,
+                            buffers: &mut shared.pool,
                             now: shared.now,
                         };
                         // The verdict was reached before: nothing here can change it.

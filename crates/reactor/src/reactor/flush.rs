@@ -101,8 +101,12 @@ fn fail_if_due(shared: &mut Shared, link: &mut Link, connection: &mut Connection
     } else {
         return;
     };
-    let mut output =
-        Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now: shared.now };
+    let mut output = Output {
+        outbox: &mut link.outbox,
+        mask_keys: &mut shared.entropy,
+        buffers: &mut shared.pool,
+        now: shared.now,
+    };
     // The panic may have come out of the connection itself; then it is in no state to say goodbye.
     if guard(|| connection.fail(code, &mut output)) == Err(Panicked) {
         link.cut = true;
@@ -165,8 +169,12 @@ fn relieve<H: Handler>(
         return;
     }
     link.congested = false;
-    let mut output =
-        Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now: shared.now };
+    let mut output = Output {
+        outbox: &mut link.outbox,
+        mask_keys: &mut shared.entropy,
+        buffers: &mut shared.pool,
+        now: shared.now,
+    };
     connection.outbox_drained(&mut output);
     shared.push_pending(link, connection);
     if !link.panicked && !link.congested && connection.is_open() {

@@ -68,6 +68,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                     let mut output = Output {
                         outbox: &mut link.outbox,
                         mask_keys: &mut self.shared.entropy,
+                        buffers: &mut self.shared.pool,
                         now,
                     };
                     let _ = connection.handle_timeout(&mut output);
@@ -96,7 +97,12 @@ fn expire_open<H>(shared: &mut Shared, link: &mut Link, open: &mut Open<H>) {
     // What has arrived and waits for its turn may be what the deadline waits for.
     let patience = if link.listed_ready { BACKLOG_WITHIN } else { Duration::ZERO };
     let due = connection.poll_timeout().is_some_and(|due| due + patience <= now);
-    let mut output = Output { outbox: &mut link.outbox, mask_keys: &mut shared.entropy, now };
+    let mut output = Output {
+        outbox: &mut link.outbox,
+        mask_keys: &mut shared.entropy,
+        buffers: &mut shared.pool,
+        now,
+    };
     if pause_ended {
         connection.fail(CloseCode::POLICY, &mut output);
         link.note_cause(Cause::PauseStalled);

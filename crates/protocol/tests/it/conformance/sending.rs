@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sockeye_protocol::{
-    CloseCode, CloseReason, Config, Connection, Instant, MaskKeys, Outbox, Output, Prepared, Role,
-    SendError, Unmasked,
+    Buffers, CloseCode, CloseReason, Config, Connection, Instant, MaskKeys, Outbox, Output,
+    Prepared, Role, SendError, Unmasked,
 };
 
 use crate::support::{Endpoint, KEY, describe_frames, frame, shorten};
@@ -62,7 +62,12 @@ fn frm_12_13_20_21_msk_01_03_dat_02_03_04_what_is_sent_byte_by_byte() {
         config.outbox_high_mark = usize::MAX;
         let mut connection = Connection::new(role, Arc::new(config), Instant::ZERO);
         let (mut outbox, mut keys) = (Outbox::new(), OneKey::default());
-        let mut output = Output { outbox: &mut outbox, mask_keys: &mut keys, now: Instant::ZERO };
+        let mut output = Output {
+            outbox: &mut outbox,
+            mask_keys: &mut keys,
+            buffers: &mut Buffers::default(),
+            now: Instant::ZERO,
+        };
         let expected = send_everything(&mut connection, &mut output);
         // The helper builds frames for a receiver: the other role.
         let receiver = if role == Role::Server { Role::Client } else { Role::Server };
@@ -108,7 +113,12 @@ fn dat_10_a_refused_send_leaves_nothing_of_itself() {
     config.outbox_bytes_max = 10;
     let mut connection = Connection::new(Role::Server, Arc::new(config), Instant::ZERO);
     let mut outbox = Outbox::new();
-    let mut output = Output { outbox: &mut outbox, mask_keys: &mut Unmasked, now: Instant::ZERO };
+    let mut output = Output {
+        outbox: &mut outbox,
+        mask_keys: &mut Unmasked,
+        buffers: &mut Buffers::default(),
+        now: Instant::ZERO,
+    };
     connection.send_text("12345678", &mut output).expect("an empty outbox takes it");
     let long = "x".repeat(124);
     let reason = |code, text| Some(CloseReason::new(CloseCode::from_u16(code), text));

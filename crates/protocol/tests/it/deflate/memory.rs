@@ -75,6 +75,8 @@ fn pmc_25_pmd_24_what_a_connection_holds_is_known_for_each_window() {
             act(&mut other, |end, output| end.send_text(&text, output)).expect("open");
 
             let mut endpoint = Endpoint::new(Role::Server, Config::default());
+            // Nor is what its driver lends all its connections.
+            take(&mut endpoint, frame(Role::Server, 0x8A, b""));
             let agreed = super::agreed(Role::Server, &config);
             let state = held(|| endpoint.connection.set_deflate(&agreed));
             let of_peer = held(|| take(&mut endpoint, stream.clone()));
