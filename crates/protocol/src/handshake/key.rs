@@ -58,11 +58,11 @@ pub(super) fn canonical(key: &[u8]) -> Option<&[u8; KEY_LEN]> {
     let [digits @ .., last, b'=', b'='] = key else {
         return None;
     };
-    // No early end: all digits are looked at together.
-    let are_digits = digits.iter().fold(true, |all, byte| {
-        all & (byte.is_ascii_alphanumeric() | (*byte == b'+') | (*byte == b'/'))
+    // No early end: many digits are looked at together.
+    let strange = digits.iter().fold(0, |any, byte| {
+        any | u8::from(!byte.is_ascii_alphanumeric() & (*byte != b'+') & (*byte != b'/'))
     });
-    (are_digits && matches!(last, b'A' | b'Q' | b'g' | b'w')).then_some(key)
+    (strange == 0 && matches!(last, b'A' | b'Q' | b'g' | b'w')).then_some(key)
 }
 
 #[cfg(test)]

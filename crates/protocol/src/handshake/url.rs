@@ -185,18 +185,18 @@ fn address_len(text: &[u8]) -> Option<usize> {
     address.parse::<Ipv6Addr>().is_ok().then_some(len)
 }
 
-const fn is_name_byte(byte: u8) -> bool {
-    NAME_BYTES >> (byte & 0x7F) & 1 == 1 && byte.is_ascii()
+fn is_name_byte(byte: u8) -> bool {
+    NAME_BYTES.get(usize::from(byte)).is_some_and(|is_name| *is_name)
 }
 
-/// Which bytes of ASCII may stand in a name, a bit for each.
-const NAME_BYTES: u128 = {
-    let mut bytes = 0;
+/// For each byte whether it may stand in a name.
+#[expect(clippy::indexing_slicing, reason = "a byte is less than the length")]
+static NAME_BYTES: [bool; 256] = {
+    let mut bytes = [false; 256];
     let mut byte = 0_u8;
     while byte < 0x80 {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            bytes |= 1 << byte;
-        }
+        bytes[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         byte += 1;
     }
     bytes
