@@ -1,7 +1,7 @@
 use super::error::HandshakeError;
 use super::head::{HeadLimits, HeadSearch};
 use super::header::{Header, InvalidHeader, is_token};
-use super::key;
+use super::key::{self, ACCEPT_LEN};
 use super::negotiate::SUBPROTOCOLS_MAX;
 use super::reply::{self, Expected, Reply};
 use super::url::Url;
@@ -133,7 +133,7 @@ const FIXED_LEN_MAX: usize = 192;
 #[derive(Clone, Debug)]
 pub struct ClientHandshake {
     search: HeadSearch,
-    accept: [u8; 28],
+    accept: [u8; ACCEPT_LEN],
     subprotocols: Vec<String>,
     interim: u8,
     #[cfg(feature = "deflate")]
@@ -155,9 +155,11 @@ impl ClientHandshake {
         let key = key::from_nonce(nonce);
         let len = FIXED_LEN_MAX + request.resource.len() + request.authority.len();
         outbox.append_with(len, |head| request.write(&key, head));
+        let mut accept = [0; ACCEPT_LEN];
+        key::accept(&key, &mut accept);
         Self {
             search: HeadSearch::response(limits),
-            accept: key::accept(&key),
+            accept,
             subprotocols: request.subprotocols.clone(),
             interim: 0,
             #[cfg(feature = "deflate")]

@@ -22,12 +22,12 @@ const BLOCKS: [[u8; 64]; 2] = {
 /// Where SHA-1 begins (RFC 3174 section 6.1).
 const INITIAL_STATE: [u32; 5] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0];
 /// Length of a Sec-WebSocket-Accept: the 20 bytes of a SHA-1 hash in base64.
-const ACCEPT_LEN: usize = 28;
+pub(super) const ACCEPT_LEN: usize = 28;
 
-/// The value of Sec-WebSocket-Accept that answers `key`, taken as it was sent (RFC 6455 section
-/// 4.2.2, 5.4).
+/// Writes the value of Sec-WebSocket-Accept that answers `key`, taken as it was sent (RFC 6455
+/// section 4.2.2, 5.4).
 #[expect(clippy::expect_used, reason = "the lengths are constants, and fit")]
-pub(super) fn accept(key: &[u8; KEY_LEN]) -> [u8; ACCEPT_LEN] {
+pub(super) fn accept(key: &[u8; KEY_LEN], accept: &mut [u8; ACCEPT_LEN]) {
     let mut blocks = BLOCKS;
     if let Some(place) = blocks.as_flattened_mut().first_chunk_mut() {
         *place = *key;
@@ -38,9 +38,7 @@ pub(super) fn accept(key: &[u8; KEY_LEN]) -> [u8; ACCEPT_LEN] {
     for (bytes, word) in hash.chunks_exact_mut(4).zip(state) {
         bytes.copy_from_slice(&word.to_be_bytes());
     }
-    let mut accept = [0; ACCEPT_LEN];
-    STANDARD.encode_slice(hash, &mut accept).expect("20 bytes are 28 in base64");
-    accept
+    STANDARD.encode_slice(hash, accept).expect("20 bytes are 28 in base64");
 }
 
 /// The Sec-WebSocket-Key of a nonce (RFC 6455 section 4.1, 7.).
@@ -71,7 +69,9 @@ mod tests {
 
     #[test]
     fn hss_25_accept_of_the_rfc_vector() {
-        assert_eq!(&accept(b"dGhlIHNhbXBsZSBub25jZQ=="), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        let mut value = [0; ACCEPT_LEN];
+        accept(b"dGhlIHNhbXBsZSBub25jZQ==", &mut value);
+        assert_eq!(&value, b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(&from_nonce(*b"the sample nonce"), b"dGhlIHNhbXBsZSBub25jZQ==");
     }
 

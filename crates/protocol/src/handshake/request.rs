@@ -183,10 +183,11 @@ pub(super) fn read_whole<'b>(
     let mut parsed = httparse::Request::new(&mut []);
     let status = parsed.parse_with_uninit_headers(received, &mut lines).ok()?;
     let line = RequestLine::parsed(&parsed)?;
-    // The parser passes over empty lines and takes a bare LF for a line end: the first is seen by
-    // where the request line ends, the second by what stands before each name.
+    // The parser passes over empty lines and takes a bare LF for a line end: so the method must
+    // come first, and a CR LF stand behind the request line and before each name.
     let (start_line, rest) = received.split_at_checked(line.len())?;
     if status != httparse::Status::Complete(received.len())
+        || !start_line.starts_with(line.method.as_bytes())
         || !start_line.ends_with(b"\r\n")
         || line.target.len() > limits.target_bytes_max
         || start_line.len() > limits.target_bytes_max.saturating_add(REQUEST_LINE_REST_MAX)
@@ -381,6 +382,8 @@ mod tests {
             b"GET / HTTP/1.1\n\r\n\r\n",
             b"\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
             b"\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.0\r\n\r\n",
+            b"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\r\nGET / HTTP/1.0\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: h\r\n\r\n\x81",
             b"GET / HTTP/1.1\r\nHost: h\r\n\r\n\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: h\r\n A: b\r\n\r\n",

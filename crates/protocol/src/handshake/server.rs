@@ -1,7 +1,7 @@
 use super::error::HandshakeError;
 use super::head::{HeadLimits, HeadSearch, Once};
 use super::header::Header;
-use super::key::{self, KEY_LEN};
+use super::key::{self, ACCEPT_LEN, KEY_LEN};
 use super::negotiate::{ExtensionOffers, Subprotocols, check_subprotocols};
 use super::request::{self, HttpVersion, Request, Signals};
 #[cfg(feature = "deflate")]
@@ -210,8 +210,7 @@ impl<'b> Upgrade<'b> {
         {
             return Err(HandshakeError::SubprotocolNotOffered);
         }
-        let accept = key::accept(self.key);
-        let mut len = SWITCHING.len() + accept.len() + 2 * END_OF_LINE.len();
+        let mut len = SWITCHING.len() + ACCEPT_LEN + 2 * END_OF_LINE.len();
         len += subprotocol.map_or(0, |chosen| SUBPROTOCOL.len() + chosen.len());
         #[cfg(feature = "deflate")]
         {
@@ -220,7 +219,10 @@ impl<'b> Upgrade<'b> {
         len += acceptance.headers.iter().map(Header::line_len).sum::<usize>();
         outbox.append_with(len, |head| {
             head.extend_from_slice(SWITCHING);
-            head.extend_from_slice(&accept);
+            head.extend_from_slice(&[0; ACCEPT_LEN]);
+            if let Some(place) = head.last_chunk_mut() {
+                key::accept(self.key, place);
+            }
             if let Some(chosen) = subprotocol {
                 head.extend_from_slice(SUBPROTOCOL);
                 head.extend_from_slice(chosen.as_bytes());

@@ -77,6 +77,23 @@ fn hss_01_damage_to_any_byte_is_seen_both_ways() {
 }
 
 #[test]
+fn http_01_empty_lines_before_the_first_are_seen_both_ways() {
+    let request_line = "GET /chat HTTP/1.0\r\n";
+    for end in ["\r\n", "\n"] {
+        for count in 0..=2 * request_line.len() {
+            // As long as the request line, they end where it would.
+            for last in ["", "\r\n"] {
+                for lines in ["", "Host: h\r\n"] {
+                    let before = [&end.repeat(count), last].concat();
+                    let request = [&before, request_line, lines, "\r\n"].concat();
+                    assert_same(HeadLimits::default(), request.as_bytes());
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn http_18_the_number_of_lines_is_the_same_both_ways() {
     for lines in [0, 1, 26, 27, 28, 33, 95, 96, 255] {
         let strangers = vec![&b"1"[..]; lines];
