@@ -174,7 +174,9 @@ pub(super) fn read_whole<'b>(
     limits: &HeadLimits,
     signals: &mut Signals<'b>,
 ) -> Option<Request<'b>> {
-    if !received.ends_with(b"\r\n\r\n")
+    // The parser would pass over empty lines.
+    if matches!(received, [b'\r' | b'\n', ..])
+        || !received.ends_with(b"\r\n\r\n")
         || received.len() > limits.head_bytes_max.min(WHOLE_BYTES_MAX)
     {
         return None;
@@ -183,11 +185,10 @@ pub(super) fn read_whole<'b>(
     let mut parsed = httparse::Request::new(&mut []);
     let status = parsed.parse_with_uninit_headers(received, &mut lines).ok()?;
     let line = RequestLine::parsed(&parsed)?;
-    // The parser passes over empty lines and takes a bare LF for a line end: so the method must
-    // come first, and a CR LF stand behind the request line and before each name.
+    // A bare LF is a line end for the parser: so there must be a CR LF where the request line ends,
+    // and before each name.
     let (start_line, rest) = received.split_at_checked(line.len())?;
     if status != httparse::Status::Complete(received.len())
-        || !start_line.starts_with(line.method.as_bytes())
         || !start_line.ends_with(b"\r\n")
         || line.target.len() > limits.target_bytes_max
         || start_line.len() > limits.target_bytes_max.saturating_add(REQUEST_LINE_REST_MAX)
