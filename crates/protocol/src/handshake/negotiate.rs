@@ -46,9 +46,15 @@ pub(super) const fn list_elements(value: &[u8]) -> ListElements<'_> {
 }
 
 /// Whether a comma-separated list has the element `token`, which is given in small letters.
+#[inline]
 pub(super) fn lists_token<const LEN: usize>(value: &[u8], token: &[u8; LEN]) -> bool {
     // Nearly always the list is this one token.
-    matches_lower(value, token) || list_elements(value).any(|element| matches_lower(element, token))
+    matches_lower(value, token) || lists_among_others(value, token)
+}
+
+#[inline(never)]
+fn lists_among_others<const LEN: usize>(value: &[u8], token: &[u8; LEN]) -> bool {
+    list_elements(value).any(|element| matches_lower(element, token))
 }
 
 /// The subprotocols that a client offers, the one it likes best first (RFC 6455 section 4.2.1, 8.).

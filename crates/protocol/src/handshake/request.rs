@@ -279,7 +279,7 @@ impl<'b> Signals<'b> {
     }
 
     /// What all lines together must hold. `authority` is the target's, if it has one.
-    #[inline]
+    #[inline(always)]
     fn finish(
         &mut self,
         line: RequestLine<'b>,

@@ -71,6 +71,7 @@ fn judge<'b>(request: Request<'b>, signals: &Signals<'b>) -> Head<'b> {
 
 /// The rules of an upgrade (RFC 6455 section 4.2.1), in the order in which their faults are told:
 /// the method, the version, then everything that is answered with 400. Returns the key.
+#[inline]
 fn check_upgrade<'b>(
     request: &Request<'b>,
     signals: &Signals<'b>,
