@@ -64,7 +64,7 @@ pub(crate) fn connect(options: &Connect) -> Result<ExitCode, String> {
 }
 
 /// Explains the URLs that look right and are not.
-fn check_scheme(url: &str) -> Result<(), String> {
+pub(crate) fn check_scheme(url: &str) -> Result<(), String> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(format!(
             "{url} is not a WebSocket URL: write it like ws://127.0.0.1:9001/echo"

@@ -1,6 +1,7 @@
 //! The `sockeye` command.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod serve;
 mod connect;
 mod interrupt;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
         None => serve::serve(&Serve::default()),
         Some(Command::Serve(options)) => serve::serve(&options),
         Some(Command::Connect(options)) => connect::connect(&options),
+        Some(Command::Bench(options)) => bench::bench(&options),
     };
     result.unwrap_or_else(|complaint| {
         eprintln!("sockeye: {complaint}");

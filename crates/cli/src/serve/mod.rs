@@ -2,6 +2,7 @@
 
 mod page;
 mod echo;
+mod everyone;
 mod conversations;
 mod chat;
 mod products;
@@ -101,6 +102,7 @@ fn routes(builder: ServerBuilder, figures: &Arc<Figures>) -> ServerBuilder {
         .route_events("/echo", |_| Ok(echo::Echo))
         .route("/echo/async", echo::echo)
         .route_blocking("/echo/blocking", echo::echo_blocking)
+        .route_events("/broadcast", |request| Ok(everyone::Everyone(request.group("everyone"))))
         .route("/connect", conversations::greeter)
         .route("/dialogue", conversations::dialogue)
         .route("/ticker", conversations::ticker)

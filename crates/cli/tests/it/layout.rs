@@ -44,6 +44,7 @@ fn files_are_small_and_modules_use_only_those_below_them() {
     let conformance = cli.join("../conformance/src");
     check_order(&cli.join("src/main.rs"), "crate");
     check_order(&cli.join("src/serve/mod.rs"), "super");
+    check_order(&cli.join("src/bench/mod.rs"), "super");
     check_order(&interop.join("src/lib.rs"), "crate");
     check_order(&conformance.join("main.rs"), "crate");
     check_order(&conformance.join("autobahn/mod.rs"), "super");

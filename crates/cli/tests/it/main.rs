@@ -1,6 +1,7 @@
 //! The real binary over real sockets.
 
 mod attacks;
+mod bench;
 mod connect;
 mod hostile;
 mod lagging;

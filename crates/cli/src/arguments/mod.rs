@@ -1,10 +1,16 @@
 //! The command line.
 
+mod bench;
+
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use bench::{
+    Bench, BroadcastLoad, Common, ConnectLoad, EchoLoad, IdleLoad, Kind, Length, Scenario, Shape,
+};
 
 /// A WebSocket server and client; without a command, the server on 127.0.0.1:9001
 #[derive(Debug, Parser)]
@@ -22,6 +28,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Talk to a WebSocket server from the terminal: lines go out, messages come in
     Connect(Connect),
+    /// Measure a WebSocket server, this one or another, under load
+    Bench(Bench),
 }
 
 /// What `sockeye serve` has to offer, below its options.
@@ -29,6 +37,7 @@ const ROUTES: &str = "\
 Routes:
   /                         the page
   /echo                     every message comes back; also /echo/async and /echo/blocking
+  /broadcast                every message goes to everyone who is there
   /connect                  answers Hello! to every message, and closes after 30 s without one
   /dialogue                 asks for a name and an age
   /ticker                   the time, once a second
@@ -121,9 +130,26 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
     seconds.ok_or("expected a number of seconds, such as 5 or 0.5")
 }
 
-/// Bytes, where K, M and G with or without iB count in powers of 1,024, and with B in powers of 1,000.
 fn size(text: &str) -> Result<NonZeroUsize, &'static str> {
     let expected = "expected a number of bytes, at least 1, such as 65536, 64K, 1MiB or 1MB";
+    bytes(text).and_then(NonZeroUsize::new).ok_or(expected)
+}
+
+/// The longest message that is worth sending; each process holds two of them.
+const LENGTH_MAX: usize = 1 << 30;
+
+fn length(text: &str) -> Result<usize, &'static str> {
+    let expected = "expected a number of bytes, at most 1G, such as 20, 64K or 1MiB";
+    bytes(text).filter(|len| *len <= LENGTH_MAX).ok_or(expected)
+}
+
+fn rate(text: &str) -> Result<f64, &'static str> {
+    let expected = "expected a number of messages a second, above 0 and at most 1000000000";
+    text.parse().ok().filter(|rate| (1e-6..=1e9).contains(rate)).ok_or(expected)
+}
+
+/// Bytes, where K, M and G with or without iB count in powers of 1,024, and with B in powers of 1,000.
+fn bytes(text: &str) -> Option<usize> {
     let digits_len = text.bytes().take_while(u8::is_ascii_digit).count();
     let (digits, suffix) = text.split_at(digits_len);
     let unit: usize = match suffix.to_ascii_lowercase().as_str() {
@@ -134,10 +160,9 @@ fn size(text: &str) -> Result<NonZeroUsize, &'static str> {
         "kb" => 1_000,
         "mb" => 1_000_000,
         "gb" => 1_000_000_000,
-        _ => return Err(expected),
+        _ => return None,
     };
-    let bytes = digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit));
-    bytes.and_then(NonZeroUsize::new).ok_or(expected)
+    digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit))
 }
 
 fn header(text: &str) -> Result<(String, String), &'static str> {

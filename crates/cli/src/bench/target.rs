@@ -1,0 +1,148 @@
+//! Where the load goes, and from which address.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream as StdStream, ToSocketAddrs};
+
+use mio::net::TcpStream;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+use sockeye::Role;
+use sockeye::protocol::handshake::{ClientRequest, Header, Url};
+
+use crate::arguments::Common;
+use crate::connect::check_scheme;
+
+/// Connections from one address of the loopback network; the usual range of ports has 28,232.
+const PER_SOURCE: usize = 20_000;
+
+/// A server.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) url: String,
+    address: SocketAddr,
+    /// What to ask for; `None` of a server that echoes bytes.
+    pub(crate) request: Option<ClientRequest>,
+}
+
+impl Target {
+    /// The servers that the command line names.
+    pub(crate) fn all(common: &Common) -> Result<Vec<Self>, String> {
+        let known = |index: usize| common.addresses.get(index).copied();
+        let target = |(index, url): (usize, &String)| Self::new(url, known(index), &common.headers);
+        common.urls.iter().enumerate().map(target).collect()
+    }
+
+    fn new(
+        url: &str,
+        known: Option<SocketAddr>,
+        headers: &[(String, String)],
+    ) -> Result<Self, String> {
+        let (host, port, request) = if let Some(rest) = url.strip_prefix("tcp://") {
+            let (host, port) = rest.trim_end_matches('/').rsplit_once(':').unwrap_or((rest, ""));
+            let port = port
+                .parse()
+                .map_err(|_| format!("{url} has no port: write it like tcp://127.0.0.1:9000"))?;
+            (host.trim_matches(['[', ']']).to_owned(), port, None)
+        } else {
+            check_scheme(url)?;
+            let parsed = Url::parse(url).map_err(|error| format!("{url}: {error}"))?;
+            let mut request = ClientRequest::new(&parsed);
+            for (name, value) in headers {
+                let refused = |error| format!("the header {name}: {error}");
+                request = if name.eq_ignore_ascii_case("origin") {
+                    request.origin(value).map_err(refused)?
+                } else {
+                    let header = Header::new(name.clone(), value.clone()).map_err(refused)?;
+                    request.header(header).map_err(refused)?
+                };
+            }
+            (parsed.host().to_owned(), parsed.port(), Some(request))
+        };
+        let address = match known {
+            Some(address) => address,
+            None => resolve(&host, port)?,
+        };
+        Ok(Self { url: url.to_owned(), address, request })
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whose frames come back.
+    pub(crate) const fn role(&self) -> Role {
+        if self.request.is_some() { Role::Client } else { Role::Server }
+    }
+
+    /// Begins to connect; `number` is which connection of all it is, and says from which address.
+    pub(crate) fn connect(&self, number: usize) -> io::Result<TcpStream> {
+        let stream = match (self.address, source(number)) {
+            (SocketAddr::V4(address), Some(source)) if address.ip().is_loopback() => {
+                let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+                let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+                bind(&socket, &SocketAddr::from((source, 0)))?;
+                match connect(&socket, &address) {
+                    Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                TcpStream::from_std(StdStream::from(socket))
+            }
+            (address, _) => TcpStream::connect(address)?,
+        };
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+/// The address to come from, where the usual one has no port left.
+fn source(number: usize) -> Option<IpAddr> {
+    let index = u32::try_from(number / PER_SOURCE).unwrap_or(u32::MAX);
+    // The network has 2^24 addresses; 127.0.0.1 is the first of them.
+    (index > 0).then(|| Ipv4Addr::from_bits(0x7F00_0001 + index % 0x00FF_FF00).into())
+}
+
+fn resolve(host: &str, port: u16) -> Result<SocketAddr, String> {
+    let addresses = (host, port).to_socket_addrs();
+    let mut addresses = addresses.map_err(|error| format!("cannot find {host}: {error}"))?;
+    addresses.next().ok_or_else(|| format!("{host} has no address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str) -> Result<Target, String> {
+        Target::new(url, None, &[])
+    }
+
+    #[test]
+    fn a_url_says_where_to_connect_and_what_to_ask_for() {
+        let echo = target("ws://127.0.0.1:9001/echo").expect("a good URL");
+        assert_eq!(echo.address(), ([127, 0, 0, 1], 9001).into());
+        assert!(echo.request.is_some());
+        let raw = target("tcp://[::1]:7/").expect("a good URL");
+        assert_eq!(raw.address().to_string(), "[::1]:7");
+        assert!(raw.request.is_none());
+    }
+
+    #[test]
+    fn a_bad_url_is_explained() {
+        for (url, word) in [
+            ("tcp://127.0.0.1", "port"),
+            ("tcp://127.0.0.1:many", "port"),
+            ("127.0.0.1:9001", "ws://"),
+            ("http://127.0.0.1/", "ws://127.0.0.1/"),
+            ("wss://127.0.0.1/", "TLS"),
+            ("ws://127.0.0.1:0x/", "port"),
+        ] {
+            let error = target(url).expect_err(url);
+            assert!(error.contains(word), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn each_address_of_the_loopback_network_serves_for_so_many_connections() {
+        assert_eq!(source(PER_SOURCE - 1), None);
+        assert_eq!(source(PER_SOURCE), Some([127, 0, 0, 2].into()));
+        assert_eq!(source(300 * PER_SOURCE), Some([127, 0, 1, 45].into()));
+    }
+}
