@@ -353,6 +353,32 @@ fn hss_10_an_origin_stands_alone() {
 }
 
 #[test]
+fn hss_10_every_byte_of_an_origin_is_looked_at() {
+    for len in 1..=50 {
+        for at in 0..len {
+            for (byte, fits) in [(b'!', true), (b'~', true), (b'\t', false), (0x80, false)] {
+                // What stands at an end is trimmed if it is whitespace.
+                if byte == b'\t' && (at == 0 || at == len - 1) {
+                    continue;
+                }
+                let mut origin = vec![b'a'; len];
+                origin[at] = byte;
+                let request = upgrade_with("Origin", &[&origin]);
+                let verdict = if fits { Upgrade } else { Malformed(Error::Origin) };
+                for ends in [&[request.len()][..], &[1, request.len()]] {
+                    let ends = ends.iter().copied();
+                    assert_eq!(
+                        receive(HeadLimits::default(), &request, ends),
+                        verdict,
+                        "{at} of {len}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn http_06_the_target_has_a_limit() {
     let limits = HeadLimits { target_bytes_max: 100, ..HeadLimits::default() };
     for (len, verdict) in [
