@@ -1,6 +1,6 @@
 //! Masking (RFC 6455, section 5.3): byte `i` of the payload XOR byte `i mod 4` of the key.
 
-// Two `from_utf8_unchecked` and a call of what needs AVX2, each proved where it stands.
+// A `from_utf8_unchecked` and calls of what needs AVX2, each proved where it stands.
 #![allow(unsafe_code)]
 
 use alloc::vec::Vec;
@@ -10,6 +10,10 @@ use crate::utf8::{self, Invalid, Known};
 /// Up to this many bytes are masked without a loop.
 const SHORT_BYTES_MAX: usize = 2 * SHORT_HALF;
 const SHORT_HALF: usize = 128;
+
+/// From this many bytes on a text is unmasked and checked in one with vector instructions.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+const TEXT_VECTORS_MIN: usize = SHORT_HALF / 2;
 
 /// How much is masked before it is looked at once more: it fits the nearest cache with room to
 /// spare.
@@ -99,41 +103,135 @@ fn append_seen<const SEEN: bool>(key: [u8; 4], payload: &[u8], target: &mut Vec<
 /// of its first byte.
 #[inline]
 pub(crate) fn unmask_text(key: [u8; 4], payload: &mut [u8]) -> Result<&str, Invalid> {
+    if !unmask_is_text(key, payload) {
+        return Err(Invalid);
+    }
+    // SAFETY: the function has just said that what it left in `payload` is UTF-8; why it is right
+    // stands with each way that it goes.
+    Ok(unsafe { core::str::from_utf8_unchecked(payload) })
+}
+
+/// Unmasks in place and returns whether `payload` is UTF-8 then.
+#[inline]
+fn unmask_is_text(key: [u8; 4], payload: &mut [u8]) -> bool {
     if payload.len() > SHORT_BYTES_MAX {
-        return unmask_long_text(key, payload);
+        return unmask_is_long_text(key, payload);
     }
-    if mask_short(key, payload) & NOT_ASCII == 0 {
-        // SAFETY: `mask_short` returns the bits of all the bytes that it left in `payload`, so
-        // every byte is below 0x80, and such a byte is a whole character in UTF-8.
-        return Ok(unsafe { core::str::from_utf8_unchecked(payload) });
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    if payload.len() >= TEXT_VECTORS_MIN && std::is_x86_feature_detected!("avx2") {
+        // SAFETY: the machine has AVX2, which is all that the function asks for.
+        return unsafe { unmask_is_text_avx2(key, payload) };
     }
-    utf8::check(payload)
+    // Every byte below 0x80 is a whole character in UTF-8.
+    mask_short(key, payload) & NOT_ASCII == 0 || utf8::check(payload).is_ok()
 }
 
 /// Block by block, so that what is checked still lies in the nearest cache. Blocks of ASCII, which
 /// are told while they are unmasked, are not looked at again.
-fn unmask_long_text(key: [u8; 4], payload: &mut [u8]) -> Result<&str, Invalid> {
+fn unmask_is_long_text(key: [u8; 4], payload: &mut [u8]) -> bool {
+    // How many bytes are whole characters: blocks that are ASCII, since `mask_seen` returns the
+    // bits of all the bytes that it leaves, and what `check_prefix` finds to be whole characters.
+    // None of them changes afterwards.
     let mut checked = 0;
     let mut start = 0;
     while start < payload.len() {
         // A multiple of four, so that the key stays as it is.
         let end = payload.len().min(start + BLOCK_BYTES);
-        let block = payload.get_mut(start..end).ok_or(Invalid)?;
+        let Some(block) = payload.get_mut(start..end) else { return false };
         if mask_seen::<true>(key, block) & NOT_ASCII == 0 && checked == start {
             checked = end;
         } else {
-            checked += utf8::check_prefix(payload.get(checked..end).ok_or(Invalid)?)?;
+            let unchecked = payload.get(checked..end).unwrap_or_default();
+            let Ok(len) = utf8::check_prefix(unchecked) else { return false };
+            checked += len;
         }
         start = end;
     }
-    if checked != payload.len() {
-        return Err(Invalid);
+    // Whole characters, one after the other, are UTF-8.
+    checked == payload.len()
+}
+
+/// [`unmask_is_text`] for [`TEXT_VECTORS_MIN`] to [`SHORT_BYTES_MAX`] bytes, without a loop and
+/// without a byte leaving the registers before it was checked.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[target_feature(enable = "avx2")]
+fn unmask_is_text_avx2(key: [u8; 4], payload: &mut [u8]) -> bool {
+    if payload.len() < SHORT_HALF {
+        unmask_ends_are_text_avx2::<TEXT_VECTORS_MIN, SHORT_HALF>(key, payload)
+    } else {
+        unmask_ends_are_text_avx2::<SHORT_HALF, SHORT_BYTES_MAX>(key, payload)
     }
-    // SAFETY: `checked` grew from 0 to the length, each time by bytes that are whole characters in
-    // UTF-8: by a block whose bytes are all below 0x80, since `mask_seen` returns the bits of all
-    // the bytes that it left there, or by what `check_prefix` found to be whole characters. None of
-    // them was changed afterwards. Whole characters, one after the other, are UTF-8.
-    Ok(unsafe { core::str::from_utf8_unchecked(payload) })
+}
+
+/// For `N` to `BLOCK`, which is 2 `N`, bytes.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[target_feature(enable = "avx2")]
+fn unmask_ends_are_text_avx2<const N: usize, const BLOCK: usize>(
+    key: [u8; 4],
+    payload: &mut [u8],
+) -> bool {
+    let Some((first, last)) = masked_ends::<N>(key, payload) else { return false };
+    write_ends(payload, first, last);
+    if (seen(first) | seen(last)) & NOT_ASCII == 0 {
+        return true;
+    }
+    match joined::<N, BLOCK>(first, last, payload.len()) {
+        // SAFETY: the machine has AVX2, else this function must not be called, and that is all that
+        // is asked for.
+        Some(block) => unsafe { simdutf8::basic::imp::x86::avx2::validate_utf8(&block) }.is_ok(),
+        None => utf8::check(payload).is_ok(),
+    }
+}
+
+/// What is UTF-8 exactly if the `len` bytes are of which `first` and `last` are the two ends, which
+/// overlap: both, each with zeros where it has what belongs to the other. A check of it needs no
+/// care for a rest that fills no vector. `None` if the two cannot be cut where a character begins.
+///
+/// They are cut behind the last byte but two, but one, or the last of `first` before which a
+/// character begins, or behind `first` where its three last bytes end a character of four. Zeros are
+/// characters, so nothing is valid that goes on behind one, and each part is valid for itself or not
+/// at all; and text that is cut where a character begins is valid if both parts are.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[inline(always)]
+fn joined<const N: usize, const BLOCK: usize>(
+    first: [u8; N],
+    last: [u8; N],
+    len: usize,
+) -> Option<[u8; BLOCK]> {
+    let begins = |byte: u8| byte & 0xC0 != 0x80;
+    let cut = match *first.last_chunk()? {
+        [_, _, byte] if begins(byte) => N - 1,
+        [_, byte, _] if begins(byte) => N - 2,
+        [byte, _, _] if begins(byte) => N - 3,
+        _ => N,
+    };
+    // How many bytes of `last` stand before the cut.
+    let doubled = (cut + N).checked_sub(len)?;
+    let mut block = [0; BLOCK];
+    let (low, high) = block.split_at_mut_checked(N)?;
+    let keep_low = KEEP.get(2 * SHORT_HALF - cut..)?.first_chunk::<N>()?;
+    let keep_high = KEEP.get(SHORT_HALF - doubled..)?.first_chunk::<N>()?;
+    low.copy_from_slice(&and(first, keep_low));
+    high.get_mut(..N)?.copy_from_slice(&and(last, keep_high));
+    Some(block)
+}
+
+/// Ones between zeros, [`SHORT_HALF`] bytes each: from some place on it begins with so many of one
+/// and goes on with the other.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+const KEEP: &[u8; 3 * SHORT_HALF] = &{
+    let mut keep = [0; 3 * SHORT_HALF];
+    keep.split_at_mut(SHORT_HALF).1.split_at_mut(SHORT_HALF).0.copy_from_slice(&[0xFF; SHORT_HALF]);
+    keep
+};
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[inline(always)]
+fn and<const N: usize>(mut bytes: [u8; N], keep: &[u8; N]) -> [u8; N] {
+    for (byte, keep) in bytes.iter_mut().zip(keep) {
+        *byte &= keep;
+    }
+    bytes
 }
 
 /// Masks in place and returns the bits of all bytes that `payload` holds then, ORed at any place of
@@ -174,11 +272,16 @@ fn mask_short(key: [u8; 4], payload: &mut [u8]) -> u64 {
 #[inline]
 fn mask_ends<const N: usize>(key: [u8; 4], payload: &mut [u8]) -> u64 {
     debug_assert!((N..=2 * N).contains(&payload.len()));
-    let end_key = rotate_key(key, payload.len() as u64);
-    let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else { return 0 };
-    let (first, last): ([u8; N], [u8; N]) = (xor(key, *first), xor(end_key, *last));
+    let Some((first, last)) = masked_ends::<N>(key, payload) else { return 0 };
     write_ends(payload, first, last);
     seen(first) | seen(last)
+}
+
+/// The first `N` bytes and the last, masked.
+#[inline]
+fn masked_ends<const N: usize>(key: [u8; 4], payload: &[u8]) -> Option<([u8; N], [u8; N])> {
+    let end_key = rotate_key(key, payload.len() as u64);
+    Some((xor(key, *payload.first_chunk()?), xor(end_key, *payload.last_chunk()?)))
 }
 
 #[inline]
@@ -231,10 +334,7 @@ fn mask_avx2<const SEEN: bool>(key: [u8; 4], payload: &mut [u8]) -> u64 {
 #[inline(always)]
 fn mask_vectors<const SEEN: bool>(key: [u8; 4], payload: &mut [u8]) -> u64 {
     debug_assert!(payload.len() >= VECTOR_BYTES);
-    let end_key = rotate_key(key, payload.len() as u64);
-    let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else { return 0 };
-    let (first, last): ([u8; VECTOR_BYTES], [u8; VECTOR_BYTES]) =
-        (xor(key, *first), xor(end_key, *last));
+    let Some((first, last)) = masked_ends::<VECTOR_BYTES>(key, payload) else { return 0 };
     let mut seen = seen(first) | seen(last);
     let unaligned = payload.as_ptr().align_offset(VECTOR_BYTES).min(VECTOR_BYTES);
     let word = wide(rotate_key(key, unaligned as u64));
@@ -308,6 +408,43 @@ mod tests {
         }
     }
 
+    /// Asserts that `bytes` are judged as std judges them when they come masked.
+    fn judge(key: [u8; 4], bytes: &[u8]) {
+        let mut masked = naive(key, bytes);
+        let text = unmask_text(key, &mut masked).ok().map(str::to_owned);
+        assert_eq!(text.as_deref(), core::str::from_utf8(bytes).ok());
+        let mut appended = Vec::new();
+        let known = append_unmasked(key, &naive(key, bytes), &mut appended);
+        assert_eq!(appended, bytes);
+        assert_eq!(known == Known::Ascii, bytes.is_ascii());
+    }
+
+    #[test]
+    fn utf_01_a_masked_text_of_long_characters_is_judged_as_std_judges_it() {
+        let key = [0xfa, 0x21, 0x3d, 0x80];
+        let lens = [0..20, 60..72, 120..132, 250..262].into_iter().flatten();
+        for (len, before) in lens.flat_map(|len| (0..4).map(move |before| (len, before))) {
+            for character in ["é", "文", "🦀"] {
+                let count = len / character.len();
+                let text = "a".repeat(before) + &character.repeat(count);
+                judge(key, text.as_bytes());
+                let mut bytes = (text + "a").into_bytes();
+                judge(key, &bytes);
+                // One byte wrong, wherever the text may have been cut for the check.
+                for place in
+                    [61, 62, 63, 64, 65, 125, 126, 127, 128, 129, bytes.len().saturating_sub(2)]
+                {
+                    for wrong in [b'a', 0x80, 0xC3, 0xF0] {
+                        let Some(byte) = bytes.get_mut(place) else { continue };
+                        let right = core::mem::replace(byte, wrong);
+                        judge(key, &bytes);
+                        bytes[place] = right;
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn utf_01_a_masked_text_is_judged_as_std_judges_it() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
@@ -319,23 +456,20 @@ mod tests {
             b"\xF0\x9F",
             b"\xED\xA0\x80",
         ];
-        let borders = [0, 127, 128, 255, 256, 257, 300, BLOCK_BYTES, 2 * BLOCK_BYTES];
-        for len in borders.into_iter().chain([BLOCK_BYTES + 3, 2 * BLOCK_BYTES + 40]) {
-            let places =
-                borders.into_iter().flat_map(|border| border.saturating_sub(5)..border + 2);
-            for place in places.chain(len.saturating_sub(5)..len) {
+        let blocks = [BLOCK_BYTES, BLOCK_BYTES + 3, 2 * BLOCK_BYTES, 2 * BLOCK_BYTES + 40];
+        let short = [0..4, 62..67, 125..131, 253..260].into_iter().flatten();
+        for len in short.chain(blocks) {
+            // Every place in what is short; in what is long where a loop's turns end.
+            let borders = [0, 128, 256, BLOCK_BYTES, 2 * BLOCK_BYTES, len];
+            let near = borders.map(|border| border.saturating_sub(5)..border + 2);
+            let short = if len <= 300 && !cfg!(miri) { 0..len } else { 0..0 };
+            for place in near.into_iter().flatten().chain(short) {
                 for piece in pieces {
                     let mut bytes = vec![b'a'; len];
                     let Some(target) = bytes.get_mut(place..) else { continue };
                     // A piece at the end is cut.
                     target.iter_mut().zip(piece).for_each(|(byte, value)| *byte = *value);
-                    let mut masked = naive(key, &bytes);
-                    let text = unmask_text(key, &mut masked).ok().map(str::to_owned);
-                    assert_eq!(text.as_deref(), core::str::from_utf8(&bytes).ok());
-                    let mut appended = Vec::new();
-                    let known = append_unmasked(key, &naive(key, &bytes), &mut appended);
-                    assert_eq!(appended, bytes);
-                    assert_eq!(known == Known::Ascii, bytes.is_ascii());
+                    judge(key, &bytes);
                 }
             }
         }
