@@ -31,6 +31,9 @@ pub fn text_stream(size: usize, count: usize) -> Vec<u8> {
     client_frame(0x81, text(FOX, size).as_bytes()).repeat(count)
 }
 
+/// Text with characters of one to four bytes.
+pub const MULTI_BYTE: &str = "κόσμε, 文字と🦀. ";
+
 /// Text of ASCII.
 pub const FOX: &str = "The quick brown fox jumps over the lazy dog. ";
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use sockeye_protocol::handshake::{Acceptance, Head, HeadLimits, ServerHandshake};
 use sockeye_protocol::{
-    Buffers, Config, Connection, Event, FrameReader, Instant, MaskKeys, Outbox, Output, Prepared,
-    Role, Unmasked, frame,
+    Buffers, Config, Connection, Event, FrameHeader, FrameReader, Instant, MaskKeys, Outbox,
+    Output, Prepared, Role, Unmasked, frame,
 };
 
-use crate::{BROWSER_REQUEST, FOX, KEY, MINIMAL_REQUEST, client_frame, text, text_stream};
+use crate::{
+    BROWSER_REQUEST, FOX, KEY, MINIMAL_REQUEST, MULTI_BYTE, client_frame, text, text_stream,
+};
 
 /// An operation with a name.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +25,9 @@ pub struct Operation {
 /// All of them, in the order of the table.
 pub const OPERATIONS: &[Operation] = &[
     Operation { name: "frame header and mask, 20 B", run: |times| frames(20, times) },
+    Operation { name: "header decoded, 20 B masked", run: |times| decode(20, times) },
+    Operation { name: "header decoded, 1 KiB masked", run: |times| decode(1024, times) },
+    Operation { name: "(what surrounds these two)", run: decode_nothing },
     Operation { name: "mask, 16 KiB", run: mask },
     Operation { name: "receive text, 20 B", run: |times| receive(20, times) },
     Operation { name: "receive text, 125 B", run: |times| receive(125, times) },
@@ -58,6 +63,38 @@ fn frames(size: usize, times: usize) {
     }
 }
 
+/// Headers lie eight bytes apart; all that was decoded is used, so that none of it is left out.
+fn decode(size: usize, times: usize) {
+    each_header(size, times, |bytes| {
+        let decoded = FrameHeader::decode(Role::Server, bytes).expect("legal");
+        let (header, len) = decoded.expect("whole");
+        let key = u32::from_ne_bytes(header.mask.unwrap_or_default());
+        header.payload_len ^ u64::from(key) ^ u64::from(header.opcode.bits()) ^ len as u64
+    });
+}
+
+/// What surrounds the decoding: the loop, and the use of what was read.
+fn decode_nothing(times: usize) {
+    each_header(20, times, |bytes| match bytes {
+        [first, second, a, b, c, d, ..] => {
+            let key = u32::from_ne_bytes([*a, *b, *c, *d]);
+            u64::from(*second) ^ u64::from(key) ^ u64::from(*first) ^ 6
+        }
+        _ => 0,
+    });
+}
+
+fn each_header(size: usize, times: usize, decode: impl Fn(&[u8]) -> u64) {
+    let headers = text_stream(size, 1)[..8].repeat(BATCH);
+    let mut sum = 0_u64;
+    for _ in 0..times.div_ceil(BATCH) {
+        for bytes in black_box(&headers[..]).chunks_exact(8) {
+            sum = sum.wrapping_add(decode(black_box(bytes)));
+        }
+    }
+    assert!(black_box(sum) > 0);
+}
+
 fn mask(times: usize) {
     let mut payload = vec![0x5A; 16 * 1024];
     for _ in 0..times {
@@ -70,7 +107,7 @@ fn receive(size: usize, times: usize) {
 }
 
 fn receive_multi_byte(times: usize) {
-    let payload = text("κόσμε, 文字と🦀. ", 125);
+    let payload = text(MULTI_BYTE, 125);
     receive_stream(&client_frame(0x81, payload.as_bytes()).repeat(BATCH), BATCH, times);
 }
 

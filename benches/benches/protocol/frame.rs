@@ -1,4 +1,4 @@
-//! Frames alone: headers written, and a stream of masked frames read.
+//! Frames alone: headers written and read, and a stream of masked frames read.
 //!
 //! tungstenite's `FrameSocket` leaves the payload masked; everyone else unmasks it. fastwebsockets
 //! and tokio-websockets have no layer of frames in public: they receive binary messages.
@@ -7,7 +7,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkGroup, Criterion};
 use sockeye_benches::{FOX, KEY, text};
-use sockeye_protocol::{FrameHeader, Opcode};
+use sockeye_protocol::{FrameHeader, Opcode, Role};
+use soketto::Parsing;
 use soketto::base::{Codec, Header, OpCode};
 use tungstenite::protocol::frame::FrameHeader as TungsteniteHeader;
 use tungstenite::protocol::frame::coding::{Data, OpCode as TungsteniteOpcode};
@@ -27,6 +28,9 @@ pub(crate) fn bench(criterion: &mut Criterion<CpuTime>) {
             let input = format!("header of {} {form}", in_words(len));
             encode(&mut group, input, mask, len, header_len + more);
         }
+    }
+    for len in [20, 1024, 1024 * 1024] {
+        decode(&mut group, format!("header of {} read, masked", in_words(len)), len);
     }
     for size in [1, 20, 125, 1024, 16 * 1024] {
         let count = (64 * 1024 / (size + 8)).max(1);
@@ -95,6 +99,39 @@ fn encode(
             let mut encoder = WebsocketFrameEncoder::new();
             let written = encoder.start_frame(black_box(&frame));
             assert_eq!(black_box(&written).len(), header_len);
+        }
+    });
+}
+
+/// Reads the header of a masked binary message of `len` bytes, out of a buffer that begins with it.
+fn decode(group: &mut BenchmarkGroup<'_, CpuTime>, input: String, len: usize) {
+    let mut bytes = [0; FrameHeader::BYTES_MAX];
+    let header =
+        FrameHeader { fin: true, opcode: Opcode::Binary, mask: Some(KEY), payload_len: len as u64 };
+    let header_len = header.encode(&mut bytes);
+    let mut row = Row::new(group, input, HEADERS, HEADERS * header_len);
+    row.bench("sockeye", || {
+        for _ in 0..HEADERS {
+            let decoded = FrameHeader::decode(Role::Server, black_box(&bytes)).expect("legal");
+            assert_eq!(black_box(decoded), Some((header, header_len)));
+        }
+    });
+    row.bench("tungstenite", || {
+        for _ in 0..HEADERS {
+            let mut cursor = std::io::Cursor::new(black_box(&bytes[..]));
+            let parsed = TungsteniteHeader::parse(&mut cursor).expect("legal");
+            let (header, payload_len) = black_box(parsed).expect("whole");
+            assert_eq!((header.mask, payload_len), (Some(KEY), len as u64));
+        }
+    });
+    let mut codec = Codec::new();
+    codec.set_max_data_size(len);
+    row.bench("soketto", || {
+        for _ in 0..HEADERS {
+            let Ok(Parsing::Done { value, offset }) = codec.decode_header(black_box(&bytes)) else {
+                panic!("a header");
+            };
+            assert_eq!((black_box(value).payload_len(), offset), (len, header_len));
         }
     });
 }

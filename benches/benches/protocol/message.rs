@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkGroup, Criterion};
 use sockeye_benches::pages::{Paged, UNALIGNED};
-use sockeye_benches::{FOX, text};
+use sockeye_benches::{FOX, MULTI_BYTE, text};
 
 use crate::endpoints::{Wire, fragmented, receivers};
 use crate::measure::{CpuTime, Row, in_words};
@@ -23,13 +23,19 @@ fn count(size: usize) -> usize {
 pub(crate) fn bench(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("message");
     for size in SIZES {
-        let text = text(FOX, size);
+        let ascii = text(FOX, size);
         for (kind, first) in [("text", 0x01), ("binary", 0x02)] {
-            let whole = fragmented(first, text.as_bytes(), size).repeat(count(size));
+            let whole = fragmented(first, ascii.as_bytes(), size).repeat(count(size));
             let input = format!("{kind}, {}", in_words(size));
             receive(&mut group, input, &Wire::new(whole), size);
         }
-        let whole = fragmented(0x01, text.as_bytes(), size).repeat(count(size));
+        if size <= 1024 {
+            let multi_byte = text(MULTI_BYTE, size);
+            let whole = fragmented(0x01, multi_byte.as_bytes(), size).repeat(count(size));
+            let input = format!("text, multi-byte, {}", in_words(size));
+            receive(&mut group, input, &Wire::new(whole), size);
+        }
+        let whole = fragmented(0x01, ascii.as_bytes(), size).repeat(count(size));
         for cut in [4 * 1024, 64 * 1024] {
             if size >= 1024 && whole.len() > cut {
                 let wire = Wire { read_bytes_max: cut, ..Wire::new(whole.clone()) };
@@ -38,7 +44,7 @@ pub(crate) fn bench(criterion: &mut Criterion<CpuTime>) {
             }
         }
         if size >= 1024 {
-            let pieces = fragmented(0x01, text.as_bytes(), size / FRAGMENTS).repeat(count(size));
+            let pieces = fragmented(0x01, ascii.as_bytes(), size / FRAGMENTS).repeat(count(size));
             let wire = Wire { is_fragmented: true, ..Wire::new(pieces) };
             let input = format!("text in {FRAGMENTS} fragments, {}", in_words(size));
             receive(&mut group, input, &wire, size);

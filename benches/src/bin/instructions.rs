@@ -89,6 +89,8 @@ fn count(operation: &Operation) -> Result<f64, String> {
 fn instructions(operation: &Operation, times: usize) -> Result<u64, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new("valgrind")
+        // `rep movsb` would be counted once for each byte that it copies.
+        .env("GLIBC_TUNABLES", "glibc.cpu.x86_rep_movsb_threshold=1000000000")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(program)
         .args(["--run", operation.name, &times.to_string()])

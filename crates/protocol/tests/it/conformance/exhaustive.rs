@@ -56,6 +56,55 @@ fn frm_01_every_first_pair_of_bytes_against_the_rules() {
     }
 }
 
+/// A header by itself against the reader that takes it from a stream, cut at every byte: only the
+/// order of frames and the limits are the reader's own.
+#[test]
+fn frm_01_10_a_header_alone_is_judged_as_in_a_stream() {
+    let mut config = Config::default();
+    config.message_bytes_max = usize::MAX >> 1;
+    let lengths =
+        [0, 1, 125, 126, 0xFFFF, 0x1_0000, u64::from(u32::MAX), (1 << 62) - 1, 1 << 63, u64::MAX];
+    for (role, first, length) in ROLES.into_iter().flat_map(|role| {
+        (0..=u8::MAX).flat_map(move |first| lengths.map(|length| (role, first, length)))
+    }) {
+        for second in (0..=u8::MAX).filter(|second| second & 0x7F >= 123 || length == 0) {
+            let mut bytes = vec![first, second];
+            match second & 0x7F {
+                126 => bytes.extend_from_slice(&length.to_be_bytes()[6..]),
+                127 => bytes.extend_from_slice(&length.to_be_bytes()),
+                _ => {}
+            }
+            bytes.extend_from_slice(&[1, 2, 3, 4, 5]);
+            for len in 0..=bytes.len() {
+                let alone = FrameHeader::decode(role, &bytes[..len]);
+                let mut reader = FrameReader::new(role, &config);
+                let mut piece = bytes[..len].to_vec();
+                let told = reader.next(&mut &mut piece[..]).map_err(|error| error.violation);
+                match (alone, told) {
+                    (Ok(Some((header, header_len))), Ok(Some(chunk))) => {
+                        assert_eq!(header, chunk.header);
+                        assert!(chunk.payload.len() <= len - header_len);
+                    }
+                    // The reader gives the first byte of a payload with its header.
+                    (Ok(Some((header, header_len))), Ok(None)) => {
+                        assert!(header.payload_len > 0 && header_len == len);
+                    }
+                    (Ok(alone), Err(Violation::UnexpectedContinuation)) => {
+                        assert_eq!(first & 0x7F, 0);
+                        assert!(alone.is_none_or(|(header, _)| header.opcode.bits() == 0));
+                    }
+                    (Ok(None), told) => assert_eq!(told.map(|chunk| chunk.is_some()), Ok(false)),
+                    (Err(alone), Err(told)) => {
+                        let is_order = told == Violation::UnexpectedContinuation;
+                        assert!(alone == told || is_order, "{first:#x} {second:#x} {len}");
+                    }
+                    (alone, told) => panic!("{first:#x} {second:#x} {len}: {alone:?} {told:?}"),
+                }
+            }
+        }
+    }
+}
+
 /// Every length up to 70,000, and those beside the powers of two that matter.
 #[test]
 fn frm_02_05_11_headers_are_written_in_the_shortest_form_and_read_back() {
