@@ -70,6 +70,7 @@ mod decision;
 mod peer;
 mod shared;
 mod link;
+mod outboxes;
 mod groups;
 mod sender;
 mod handle;
@@ -85,6 +86,7 @@ mod error;
 mod config;
 pub mod engine;
 mod timers;
+mod table;
 mod slab;
 mod buffers;
 

@@ -1,12 +1,14 @@
 //! What a session has in every phase: its transport, its outbox, and what is remembered about both.
 
 use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use sockeye_protocol::{Instant, Outbox, Prepared};
+use sockeye_protocol::{Config, Instant, Prepared};
 
 use crate::engine::{Carrier, Remote};
 use crate::groups::Membership;
+use crate::outboxes::LentOutbox;
 use crate::outcome::Cause;
 use crate::sender::{Outgoing, Queue};
 use crate::slab::Key;
@@ -14,11 +16,14 @@ use crate::slab::Key;
 /// The part of a session that does not depend on its phase. What few sessions need is in [`Rare`],
 /// so that an idle one stays small.
 pub(crate) struct Link {
+    /// Slot and generation are those of the carrier.
     pub(crate) key: Key,
-    pub(crate) carrier: Carrier,
-    pub(crate) remote: Remote,
-    pub(crate) outbox: Outbox,
-    pub(crate) limits: Arc<sockeye_protocol::Config>,
+    pub(crate) outbox: LentOutbox,
+    pub(crate) rare: Option<Box<Rare>>,
+    /// Where the transport leads to, unless it is an IPv4 address.
+    far: Option<Box<Remote>>,
+    address: Ipv4Addr,
+    port: u16,
     /// When the session's timer fires; `Instant::MAX` if it is not armed.
     pub(crate) armed: Instant,
     /// An edge was taken and the kernel may hold more.
@@ -40,7 +45,6 @@ pub(crate) struct Link {
     pub(crate) listed_ready: bool,
     pub(crate) listed_flush: bool,
     pub(crate) listed_dead: bool,
-    pub(crate) rare: Option<Box<Rare>>,
 }
 
 /// What only some sessions have, or only for some time.
@@ -76,18 +80,18 @@ pub(crate) struct Held {
 }
 
 impl Link {
-    pub(crate) fn new(
-        key: Key,
-        carrier: Carrier,
-        remote: Remote,
-        limits: Arc<sockeye_protocol::Config>,
-    ) -> Self {
+    pub(crate) fn new(carrier: Carrier, remote: Remote) -> Self {
+        let (address, port, far) = match remote {
+            Remote::Tcp(SocketAddr::V4(near)) => (*near.ip(), near.port(), None),
+            far => (Ipv4Addr::UNSPECIFIED, 0, Some(Box::new(far))),
+        };
         Self {
-            key,
-            carrier,
-            remote,
-            outbox: Outbox::new(),
-            limits,
+            key: key_of(carrier),
+            outbox: LentOutbox::default(),
+            rare: None,
+            far,
+            address,
+            port,
             armed: Instant::MAX,
             readable: false,
             blocked: false,
@@ -100,8 +104,19 @@ impl Link {
             listed_ready: false,
             listed_flush: false,
             listed_dead: false,
-            rare: None,
         }
+    }
+
+    /// The transport.
+    #[inline]
+    pub(crate) const fn carrier(&self) -> Carrier {
+        Carrier::new(self.key.index(), self.key.generation())
+    }
+
+    /// Where the transport leads to.
+    pub(crate) fn remote(&self) -> Remote {
+        let near = || Remote::Tcp((self.address, self.port).into());
+        self.far.as_deref().map_or_else(near, |far| *far)
     }
 
     pub(crate) fn rare_mut(&mut self) -> &mut Rare {
@@ -119,16 +134,16 @@ impl Link {
     }
 
     /// Notes whether the outbox has gone above its mark.
-    pub(crate) fn note_level(&mut self) {
-        if self.outbox.len() > self.limits.outbox_high_mark {
+    pub(crate) fn note_level(&mut self, limits: &Config) {
+        if self.outbox.len() > limits.outbox_high_mark {
             self.congested = true;
         }
     }
 
-    /// Below this level a congested outbox is open again: half of the high mark, so that a session
-    /// does not stop and go with every segment that the kernel takes.
-    pub(crate) fn low_mark(&self) -> usize {
-        self.limits.outbox_high_mark / 2
+    /// Whether the outbox of a congested session is open again: below half of the high mark, so that
+    /// a session does not stop and go with every segment that the kernel takes.
+    pub(crate) fn has_room(&self, limits: &Config) -> bool {
+        self.outbox.len() <= limits.outbox_high_mark / 2
     }
 
     /// Keeps the first cause: what follows from it is not the reason.
@@ -184,6 +199,13 @@ impl Link {
             self.rare = None;
         }
     }
+}
+
+/// The key of the session that a carrier bears. An engine's slots are dense, and a carrier's name
+/// never comes again, so sessions are numbered by their carriers.
+#[inline]
+pub(crate) const fn key_of(carrier: Carrier) -> Key {
+    Key::new(carrier.index(), carrier.generation())
 }
 
 impl Rare {

@@ -52,8 +52,8 @@ impl<'p> Peer<'p> {
 
     /// Where the transport leads to.
     #[must_use]
-    pub fn remote(&self) -> &Remote {
-        &self.link.remote
+    pub fn remote(&self) -> Remote {
+        self.link.remote()
     }
 
     /// The subprotocol that the server chose, for an outward connection. None for an accepted one:
@@ -173,7 +173,7 @@ impl<'p> Peer<'p> {
     /// queue and one budget, the connection's `outbox_bytes_max`.
     pub fn sender(&mut self) -> Sender {
         let outbox_bytes = self.link.outbox.len();
-        let (key, bytes_max) = (self.link.key, self.link.limits.outbox_bytes_max);
+        let (key, bytes_max) = (self.link.key, self.connection.config().outbox_bytes_max);
         let rare = self.link.rare_mut();
         let queue = rare.queue.get_or_insert_with(|| {
             rare.accounted = outbox_bytes;
@@ -240,15 +240,10 @@ impl<'p> Peer<'p> {
         send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         self.shared.lend(self.link, SEND_BYTES);
-        let mut output = Output {
-            outbox: &mut self.link.outbox,
-            mask_keys: &mut self.shared.entropy,
-            buffers: &mut self.shared.pool,
-            now: self.shared.now,
-        };
+        let mut output = self.shared.output(self.link);
         let sent = send(self.connection, &mut output);
         match sent {
-            Ok(()) => self.link.note_level(),
+            Ok(()) => self.link.note_level(self.connection.config()),
             Err(SendError::Full) => self.link.congested = true,
             Err(_) => {}
         }
@@ -262,7 +257,7 @@ impl fmt::Debug for Peer<'_> {
         formatter
             .debug_struct("Peer")
             .field("key", &self.link.key)
-            .field("remote", &self.link.remote)
+            .field("remote", &self.link.remote())
             .finish_non_exhaustive()
     }
 }

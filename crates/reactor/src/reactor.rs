@@ -30,11 +30,13 @@ use crate::handle::Handle;
 use crate::handler::{Notice, Outward, Service};
 use crate::listener::Listeners;
 use crate::mailbox::{Command, Mailbox};
+use crate::outboxes::Outboxes;
 use crate::outcome::Cause;
 use crate::session::Session;
 use crate::shared::Shared;
-use crate::slab::{Key, Slab};
+use crate::slab::Key;
 use crate::stats::Stats;
+use crate::table::Table;
 use crate::timers::Timers;
 
 /// Idle buffers that one reactor keeps at most. 8 MiB: the outboxes of a few thousand sessions that
@@ -49,9 +51,8 @@ const POOL_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub struct Reactor<S: Service, E: Engine> {
     engine: E,
     service: S,
-    sessions: Slab<Session<S::Handler>>,
-    /// Which session a carrier bears, by the carrier's index.
-    carriers: Vec<Option<Key>>,
+    /// By the slots of their carriers.
+    sessions: Table<Session<S::Handler>>,
     timers: Timers,
     trim_at: Instant,
     listeners: Listeners,
@@ -70,8 +71,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let mailbox = Arc::new(Mailbox::new(engine.waker(), config.mailbox_bytes_max));
         Self {
             service,
-            sessions: Slab::new(),
-            carriers: Vec::new(),
+            sessions: Table::new(),
             timers: Timers::new(),
             trim_at: now,
             listeners: Listeners::default(),
@@ -80,6 +80,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 now,
                 entropy: Entropy::new(),
                 pool: Buffers::new(POOL_BYTES_MAX),
+                outboxes: Outboxes::default(),
                 mailbox,
                 memberships: Memberships::default(),
                 stats: Stats::default(),

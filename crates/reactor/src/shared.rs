@@ -11,6 +11,7 @@ use crate::entropy::Entropy;
 use crate::groups::Memberships;
 use crate::link::{Held, Link};
 use crate::mailbox::Mailbox;
+use crate::outboxes::Outboxes;
 use crate::sender::Outgoing;
 use crate::slab::Key;
 use crate::stats::Stats;
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) now: Instant,
     pub(crate) entropy: Entropy,
     pub(crate) pool: Buffers,
+    pub(crate) outboxes: Outboxes,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) memberships: Memberships,
     pub(crate) stats: Stats,
@@ -67,14 +69,28 @@ impl Shared {
     /// Gives an empty outbox memory from the pool, if it has none: enough for about `bytes`.
     pub(crate) fn lend(&mut self, link: &mut Link, bytes: usize) {
         if link.outbox.needs_spare() {
+            self.outboxes.lend(&mut link.outbox);
             link.outbox.lend(self.pool.take(bytes.min(LENT_BYTES_MAX)));
         }
     }
 
-    /// Takes the memory of an empty outbox back.
+    /// Takes an empty outbox back, and its memory.
     pub(crate) fn reclaim(&mut self, link: &mut Link) {
-        if let Some(spare) = link.outbox.take_spare() {
+        if let Some(spare) = self.outboxes.take_back(&mut link.outbox) {
             self.pool.give_back(spare);
+        }
+    }
+
+    /// What a connection needs to say something. What it appends to an outbox that was lent no memory
+    /// has memory of its own.
+    #[inline]
+    pub(crate) fn output<'o>(&'o mut self, link: &'o mut Link) -> Output<'o> {
+        self.outboxes.lend(&mut link.outbox);
+        Output {
+            outbox: &mut link.outbox,
+            mask_keys: &mut self.entropy,
+            buffers: &mut self.pool,
+            now: self.now,
         }
     }
 
@@ -107,7 +123,10 @@ impl Shared {
         if rare.pending.is_empty() && rare.held.is_empty() {
             return;
         }
+        let bytes_max = connection.config().outbox_bytes_max;
+        let high_mark = connection.config().outbox_high_mark;
         let mut released = 0;
+        self.outboxes.lend(&mut link.outbox);
         let mut output = Output {
             outbox: &mut link.outbox,
             mask_keys: &mut self.entropy,
@@ -117,7 +136,7 @@ impl Shared {
         while let Some(message) = rare.pending.front() {
             let cost = message.cost();
             let total = output.outbox.len().saturating_add(cost);
-            if !output.outbox.is_empty() && total > link.limits.outbox_bytes_max {
+            if !output.outbox.is_empty() && total > bytes_max {
                 link.congested = true;
                 break;
             }
@@ -134,7 +153,7 @@ impl Shared {
         if rare.pending.is_empty() {
             rare.pending = VecDeque::new();
         }
-        while output.outbox.len() <= link.limits.outbox_high_mark {
+        while output.outbox.len() <= high_mark {
             let Some(Held { slot, prepared }) = rare.held.pop_front() else { break };
             if let Some(own) = rare.memberships.iter_mut().find(|own| own.slot == slot) {
                 own.held_bytes -= prepared.frame_len();
@@ -142,7 +161,7 @@ impl Shared {
             let sent = connection.send_prepared(&prepared, &mut output);
             self.stats.messages_sent += u64::from(sent.is_ok());
         }
-        link.note_level();
+        link.note_level(connection.config());
         link.settle_queue(released);
         self.list_flush(link);
     }

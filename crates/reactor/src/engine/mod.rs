@@ -142,7 +142,9 @@ pub trait Engine {
 }
 
 /// One byte stream of an [`Engine`], named by a slot and the slot's generation, so that the name of
-/// a closed carrier never reaches its successor.
+/// a closed carrier never reaches its successor. A slot is taken until [`close`](Engine::close): the
+/// session that a carrier bears lies in a slot of the same number, and has the same name as its
+/// [`Key`](crate::Key).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Carrier {
     index: u32,

@@ -11,8 +11,7 @@ use super::Reactor;
 use crate::engine::{Carrier, Engine, Remote};
 use crate::handler::{Notice, Service};
 use crate::link::Link;
-use crate::session::{Opening, Phase, Session, limits};
-use crate::slab::Key;
+use crate::session::{Opening, Phase, Session};
 
 /// So many connections in a row that died waiting are no accident: accepting itself is broken, or
 /// forbidden, and must not be tried without end.
@@ -141,27 +140,12 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let deadline = self.shared.now + self.shared.config.handshake_within;
         let handshake = ServerHandshake::new(self.shared.config.head_limits);
         let opening = Box::new(Opening { handshake, received: Vec::new(), deadline });
-        let limits = limits(None, &self.shared.config);
-        let key = self.sessions.insert_with(|key| Session {
-            link: Link::new(key, carrier, remote, limits),
-            phase: Phase::Handshake(opening),
-        });
-        self.bear(carrier, key);
+        let link = Link::new(carrier, remote);
+        let key = self.sessions.insert(Session { link, phase: Phase::Handshake(opening) });
         self.arm(key);
         let Self { sessions, shared, .. } = self;
         shared.crowd.push(key, shared.now);
         shared.crowd.sweep(|key| sessions.get(key).is_some_and(|session| !session.is_open()));
-    }
-
-    /// Notes which session a carrier bears.
-    pub(super) fn bear(&mut self, carrier: Carrier, key: Key) {
-        let index = carrier.index() as usize;
-        if index >= self.carriers.len() {
-            self.carriers.resize(index + 1, None);
-        }
-        if let Some(entry) = self.carriers.get_mut(index) {
-            *entry = Some(key);
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The commands phase: what other threads asked for, in the order in which they asked.
 
-use sockeye_protocol::{CloseCode, Output};
+use sockeye_protocol::{CloseCode, Config, SendError};
 
 use super::Reactor;
 use crate::engine::Engine;
@@ -80,37 +80,32 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             if link.cause() == Some(Cause::FellBehind) {
                 continue;
             }
-            if keeps(member, link) {
+            if keeps(member, link, connection.config()) {
                 hold(shared, link, publication, member.policy);
                 continue;
             }
-            let mut output = Output {
-                outbox: &mut link.outbox,
-                mask_keys: &mut shared.entropy,
-                buffers: &mut shared.pool,
-                now: shared.now,
-            };
+            let mut output = shared.output(link);
             match connection.send_prepared(&publication.prepared, &mut output) {
                 Ok(()) => {
                     shared.stats.deliveries += 1;
                     shared.stats.messages_sent += 1;
-                    link.note_level();
+                    link.note_level(connection.config());
                     shared.list_flush(link);
                 }
-                Err(sockeye_protocol::SendError::Full) => {
+                Err(SendError::Full) => {
                     fall_behind(shared, link, publication.slot, member.policy, 1);
                 }
                 // It is closing: nobody is left to be told.
-                Err(_) => {}
+                Err(_) => shared.reclaim(link),
             }
         }
     }
 }
 
 /// Whether a message must wait outside of the outbox, by the member's policy.
-fn keeps(member: Member, link: &Link) -> bool {
+fn keeps(member: Member, link: &Link, limits: &Config) -> bool {
     matches!(member.policy, Policy::DropOldest { .. } | Policy::KeepLatest)
-        && (link.outbox.len() > link.limits.outbox_high_mark
+        && (link.outbox.len() > limits.outbox_high_mark
             || link.rare.as_ref().is_some_and(|rare| !rare.held.is_empty()))
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sockeye_protocol::{Connection, Event, Output, ProtocolError};
+use sockeye_protocol::{Connection, Event, ProtocolError};
 
 use super::Reactor;
 use crate::engine::{Engine, Input, Received};
@@ -91,7 +91,7 @@ fn read_some<E: Engine, H: Handler>(
     shared.stats.reads += 1;
     if let Some(buffer) = connection.input_buffer() {
         let before = buffer.len();
-        return match engine.receive_into(link.carrier, buffer) {
+        return match engine.receive_into(link.carrier(), buffer) {
             Ok(Received::Bytes { drained, .. }) => {
                 // What lies in the buffer counts, and not what the engine says.
                 let count = buffer.len() - before;
@@ -106,7 +106,7 @@ fn read_some<E: Engine, H: Handler>(
             Err(error) => failed(link, connection, &error),
         };
     }
-    match engine.receive(link.carrier) {
+    match engine.receive(link.carrier()) {
         Ok(Input::Bytes { mut bytes, drained }) => {
             let count = bytes.len();
             link.readable = !drained;
@@ -180,16 +180,11 @@ fn feed_events<H: Handler>(
 ) -> Result<(), ProtocolError> {
     // A few bytes can inflate to a thousand times as many, and the others wait for that as well.
     while !link.holds_back() && *inflated < shared.config.turn_bytes_max {
-        let mut output = Output {
-            outbox: &mut link.outbox,
-            mask_keys: &mut shared.entropy,
-            buffers: &mut shared.pool,
-            now: shared.now,
-        };
+        let mut output = shared.output(link);
         let received = connection.receive(input, &mut output);
         *inflated = inflated.saturating_add(connection.take_inflating_cost());
         let Some(event) = received? else { break };
-        link.note_level();
+        link.note_level(connection.config());
         if let Event::Text(_) | Event::Binary(_) = event {
             shared.stats.messages_received += 1;
         }
@@ -231,14 +226,9 @@ fn feed_received<H: Handler>(
 ) {
     shared.lend(link, count);
     let fed = guard(|| {
-        let mut output = Output {
-            outbox: &mut link.outbox,
-            mask_keys: &mut shared.entropy,
-            buffers: &mut shared.pool,
-            now: shared.now,
-        };
+        let mut output = shared.output(link);
         if let Some(event) = connection.received(count, &mut output)? {
-            link.note_level();
+            link.note_level(connection.config());
             shared.stats.messages_received += 1;
             handler.event(&mut Peer::new(link, connection, shared), event);
         }

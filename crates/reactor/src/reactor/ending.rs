@@ -1,6 +1,6 @@
 //! The end of a session: its handler is told once, its peer is given time to hear, then it is over.
 
-use sockeye_protocol::{CloseCode, Output, Transport};
+use sockeye_protocol::{CloseCode, Transport};
 
 use super::Reactor;
 use super::flush::write;
@@ -90,7 +90,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             Transport::Linger => {
                 if !ending.write_shut {
                     ending.write_shut = true;
-                    engine.shutdown_write(link.carrier);
+                    engine.shutdown_write(link.carrier());
                     ending.deadline = shared.now + shared.config.linger_within;
                 }
                 return shared.list_ready(link);
@@ -115,19 +115,14 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 break;
             }
             shared.stats.reads += 1;
-            match engine.receive(link.carrier) {
+            match engine.receive(link.carrier()) {
                 Ok(Input::Bytes { mut bytes, drained }) => {
                     link.readable = !drained;
                     taken += bytes.len();
                     shared.stats.bytes_read += bytes.len() as u64;
                     ending.discarded_bytes += bytes.len();
                     if let Some(connection) = &mut ending.connection {
-                        let mut output = Output {
-                            outbox: &mut link.outbox,
-                            mask_keys: &mut shared.entropy,
-                            buffers: &mut shared.pool,
-                            now: shared.now,
-                        };
+                        let mut output = shared.output(link);
                         // The verdict was reached before: nothing here can change it.
                         let _ = connection.receive(&mut bytes, &mut output);
                     } else {

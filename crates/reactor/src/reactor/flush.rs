@@ -1,6 +1,6 @@
 //! The flush phase: one vectored write for each session that has something to say, and what follows.
 
-use sockeye_protocol::{CloseCode, Connection, Output};
+use sockeye_protocol::{CloseCode, Connection};
 
 use super::Reactor;
 use crate::engine::Engine;
@@ -101,12 +101,7 @@ fn fail_if_due(shared: &mut Shared, link: &mut Link, connection: &mut Connection
     } else {
         return;
     };
-    let mut output = Output {
-        outbox: &mut link.outbox,
-        mask_keys: &mut shared.entropy,
-        buffers: &mut shared.pool,
-        now: shared.now,
-    };
+    let mut output = shared.output(link);
     // The panic may have come out of the connection itself; then it is in no state to say goodbye.
     if guard(|| connection.fail(code, &mut output)) == Err(Panicked) {
         link.cut = true;
@@ -116,13 +111,13 @@ fn fail_if_due(shared: &mut Shared, link: &mut Link, connection: &mut Connection
 /// One write. An error does not end the session yet: what has arrived whole is still delivered.
 pub(super) fn write<E: Engine>(engine: &mut E, shared: &mut Shared, link: &mut Link) {
     if link.broken {
-        link.outbox.advance(link.outbox.len());
+        link.outbox.clear();
     }
     if link.outbox.is_empty() || link.blocked || link.cut {
         return;
     }
     shared.stats.writes += 1;
-    match engine.send(link.carrier, &mut link.outbox) {
+    match engine.send(link.carrier(), &mut link.outbox) {
         Ok(sent) => {
             shared.stats.bytes_written += sent.bytes as u64;
             link.blocked = sent.blocked;
@@ -145,7 +140,7 @@ pub(super) fn write<E: Engine>(engine: &mut E, shared: &mut Shared, link: &mut L
             link.note_cause(Cause::Transport(error.kind()));
             link.broken = true;
             link.blocked = false;
-            link.outbox.advance(link.outbox.len());
+            link.outbox.clear();
             link.congested = false;
             link.readable = true;
             link.cut = link.paused;
@@ -165,16 +160,11 @@ fn relieve<H: Handler>(
     connection: &mut Connection,
     handler: &mut H,
 ) {
-    if !link.congested || link.outbox.len() > link.low_mark() {
+    if !link.congested || !link.has_room(connection.config()) {
         return;
     }
     link.congested = false;
-    let mut output = Output {
-        outbox: &mut link.outbox,
-        mask_keys: &mut shared.entropy,
-        buffers: &mut shared.pool,
-        now: shared.now,
-    };
+    let mut output = shared.output(link);
     connection.outbox_drained(&mut output);
     shared.push_pending(link, connection);
     if !link.panicked && !link.congested && connection.is_open() {

@@ -12,7 +12,7 @@ use crate::handler::{Handler, Notice, Service};
 use crate::link::Link;
 use crate::outcome::Cause;
 use crate::peer::Peer;
-use crate::session::{Ending, Open, Phase, Session, Waiting};
+use crate::session::{Ending, Open, Phase, Session, Waiting, limits};
 use crate::shared::Shared;
 use crate::slab::Key;
 
@@ -54,7 +54,7 @@ impl<S: Service> Desk<'_, S> {
             Ok(Some(head)) => head,
             Err(error) => return self.respond(&Response::from(error), BodyMode::Whole),
         };
-        let decision = guard(|| self.service.request(&head, &self.link.remote));
+        let decision = guard(|| self.service.request(&head, &self.link.remote()));
         let Ok(decision) = decision else {
             self.panicked = true;
             return self
@@ -88,7 +88,7 @@ impl<S: Service> Desk<'_, S> {
             Ok(upgrade) => {
                 #[cfg(feature = "deflate")]
                 if accept.acceptance.deflate.is_none() {
-                    let limits = accept.config.as_ref().unwrap_or(&self.link.limits);
+                    let limits = accept.config.as_ref().unwrap_or(&self.shared.config.connection);
                     accept.acceptance.deflate =
                         limits.deflate.and_then(|config| upgrade.deflate(&config));
                 }
@@ -125,7 +125,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 return;
             }
             shared.stats.reads += 1;
-            let bytes = match engine.receive(link.carrier) {
+            let bytes = match engine.receive(link.carrier()) {
                 Ok(Input::Bytes { bytes, drained }) => {
                     link.readable = !drained;
                     bytes
@@ -226,7 +226,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
         self.shared.list_flush(&mut session.link);
-        let remote = session.link.remote;
+        let remote = session.link.remote();
         match answered {
             Some(status) => {
                 self.shared.stats.responded += 1;
@@ -266,11 +266,9 @@ fn enter<H: Handler>(
         }
         Step::Accepted(accept, head_len) => {
             let Accept { handler, config, acceptance: _acceptance } = *accept;
-            if let Some(own) = config {
-                link.limits = own;
-            }
+            let limits = limits(config, &shared.config);
             #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
-            let mut connection = Connection::new(Role::Server, link.limits.clone(), shared.now);
+            let mut connection = Connection::new(Role::Server, limits, shared.now);
             #[cfg(feature = "deflate")]
             if let Some(agreed) = &_acceptance.deflate {
                 connection.set_deflate(agreed);

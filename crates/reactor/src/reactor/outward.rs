@@ -7,12 +7,11 @@ use sockeye_protocol::{Connection, Role};
 
 use super::Reactor;
 use super::opening::open;
-use super::turn::find;
 use crate::engine::{Address, Carrier, Engine, Input, Remote};
 use crate::error::{ConnectError, REFUSED_BODY_BYTES_MAX, Refused};
 use crate::guard::{Panicked, guard, guarded_drop};
 use crate::handler::{Handler, Notice, Outward, Service};
-use crate::link::Link;
+use crate::link::{Link, key_of};
 use crate::session::{Dialing, Open, Phase, Session, Stage, limits};
 use crate::shared::Shared;
 use crate::slab::Key;
@@ -45,12 +44,10 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         if let Some(config) = limits.deflate {
             request = request.deflate(config);
         }
-        let dialing = Box::new(Dialing { handler, request, stage: Stage::Transport, deadline });
-        let key = self.sessions.insert_with(|key| Session {
-            link: Link::new(key, carrier, remote_of(&address), limits),
-            phase: Phase::Connecting(dialing),
-        });
-        self.bear(carrier, key);
+        let stage = Stage::Transport;
+        let dialing = Box::new(Dialing { handler, request, stage, limits, deadline });
+        let link = Link::new(carrier, remote_of(&address));
+        let key = self.sessions.insert(Session { link, phase: Phase::Connecting(dialing) });
         self.arm(key);
         Ok(key)
     }
@@ -79,8 +76,8 @@ impl<S: Service, E: Engine> Reactor<S, E> {
 
     /// The transport of an outward connection was made, or was not.
     pub(super) fn connected(&mut self, carrier: Carrier) {
-        let Self { engine, sessions, carriers, shared, .. } = self;
-        let Some(session) = find(sessions, carriers, carrier) else { return };
+        let Self { engine, sessions, shared, .. } = self;
+        let Some(session) = sessions.get_mut(key_of(carrier)) else { return };
         let Session { link, phase } = session;
         let Phase::Connecting(dialing) = phase else { return };
         if !matches!(dialing.stage, Stage::Transport) {
@@ -115,7 +112,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 return;
             }
             shared.stats.reads += 1;
-            let bytes = match engine.receive(link.carrier) {
+            let bytes = match engine.receive(link.carrier()) {
                 Ok(Input::Bytes { bytes, drained }) => {
                     link.readable = !drained;
                     bytes
@@ -141,7 +138,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                     let input = received.get_mut(switched.head_len..).unwrap_or_default();
                     switch(shared, link, phase, switched, input);
                     shared.list_flush(link);
-                    let remote = link.remote;
+                    let remote = link.remote();
                     return self.observe(Notice::Opened { key, remote: &remote });
                 }
             }
@@ -240,13 +237,14 @@ fn switch<H: Handler>(
         link.rare_mut().subprotocol = Some(subprotocol.into_boxed_str());
     }
     if let Phase::Connecting(dialing) = std::mem::replace(phase, Phase::Over) {
+        let Dialing { handler, limits, .. } = *dialing;
         #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
-        let mut connection = Connection::new(Role::Client, link.limits.clone(), shared.now);
+        let mut connection = Connection::new(Role::Client, limits, shared.now);
         #[cfg(feature = "deflate")]
         if let Some(agreed) = &switched.deflate {
             connection.set_deflate(agreed);
         }
-        open(shared, link, phase, Open { connection, handler: dialing.handler }, input);
+        open(shared, link, phase, Open { connection, handler }, input);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockeye_protocol::{CloseCode, Instant, Output, Transport};
+use sockeye_protocol::{CloseCode, Instant, Transport};
 
 use super::Reactor;
 use super::outward::at_end;
@@ -34,12 +34,15 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         if now >= self.trim_at {
             self.trim_at = now + TRIM_EVERY;
             self.shared.pool.trim();
+            self.shared.outboxes.trim();
         }
     }
 
     /// When idle buffers are to be looked at, if there are any.
     pub(super) fn trim_deadline(&self) -> Option<Instant> {
-        (self.shared.pool.idle_bytes() > 0).then_some(self.trim_at)
+        let shared = &self.shared;
+        let lies_idle = shared.pool.idle_bytes() > 0 || shared.outboxes.are_many();
+        lies_idle.then_some(self.trim_at)
     }
 
     /// The session's timer fired. Its deadlines may have moved on since it was armed; then it is
@@ -65,12 +68,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                     && connection.poll_timeout().is_some_and(|due| due <= now)
                 {
                     // The verdict is known; all that the deadline can do is to end the transport.
-                    let mut output = Output {
-                        outbox: &mut link.outbox,
-                        mask_keys: &mut self.shared.entropy,
-                        buffers: &mut self.shared.pool,
-                        now,
-                    };
+                    let mut output = self.shared.output(link);
                     let _ = connection.handle_timeout(&mut output);
                     link.cut = connection.transport() == Transport::Close;
                 }
@@ -97,12 +95,7 @@ fn expire_open<H>(shared: &mut Shared, link: &mut Link, open: &mut Open<H>) {
     // What has arrived and waits for its turn may be what the deadline waits for.
     let patience = if link.listed_ready { BACKLOG_WITHIN } else { Duration::ZERO };
     let due = connection.poll_timeout().is_some_and(|due| due + patience <= now);
-    let mut output = Output {
-        outbox: &mut link.outbox,
-        mask_keys: &mut shared.entropy,
-        buffers: &mut shared.pool,
-        now,
-    };
+    let mut output = shared.output(link);
     if pause_ended {
         connection.fail(CloseCode::POLICY, &mut output);
         link.note_cause(Cause::PauseStalled);

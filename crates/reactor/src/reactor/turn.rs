@@ -6,12 +6,11 @@ use std::time::Duration;
 use sockeye_protocol::Instant;
 
 use super::Reactor;
-use crate::engine::{Carrier, Completion, Engine};
+use crate::engine::{Completion, Engine};
 use crate::guard::{Panicked, guard, guarded_drop};
 use crate::handler::Service;
+use crate::link::key_of;
 use crate::peer::Peers;
-use crate::session::Session;
-use crate::slab::{Key, Slab};
 
 /// What is to be done after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,15 +91,15 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 Completion::Acceptable(listener) => self.listeners.note_acceptable(listener),
                 Completion::Connected(carrier) => self.connected(carrier),
                 Completion::Readable(carrier) => {
-                    let Self { sessions, carriers, shared, .. } = self;
-                    if let Some(session) = find(sessions, carriers, carrier) {
+                    let Self { sessions, shared, .. } = self;
+                    if let Some(session) = sessions.get_mut(key_of(carrier)) {
                         session.link.readable = true;
                         shared.list_ready(&mut session.link);
                     }
                 }
                 Completion::Writable(carrier) => {
-                    let Self { sessions, carriers, shared, .. } = self;
-                    if let Some(session) = find(sessions, carriers, carrier) {
+                    let Self { sessions, shared, .. } = self;
+                    if let Some(session) = sessions.get_mut(key_of(carrier)) {
                         session.link.blocked = false;
                         shared.list_flush(&mut session.link);
                     }
@@ -126,11 +125,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
     pub(super) fn reap(&mut self) {
         while let Some(key) = self.shared.dead.pop() {
             let Some(mut session) = self.sessions.remove(key) else { continue };
-            let carrier = session.link.carrier;
-            self.engine.close(carrier);
-            if let Some(entry) = self.carriers.get_mut(carrier.index() as usize) {
-                *entry = None;
-            }
+            self.engine.close(session.link.carrier());
             self.timers.disarm(key.index());
             self.shared.reclaim(&mut session.link);
             // What is left of a user's in it, a handler that never opened or a deferred decision,
@@ -140,14 +135,4 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             }
         }
     }
-}
-
-/// The session that a carrier bears, unless the completion that named it is stale.
-pub(super) fn find<'s, H>(
-    sessions: &'s mut Slab<Session<H>>,
-    carriers: &[Option<Key>],
-    carrier: Carrier,
-) -> Option<&'s mut Session<H>> {
-    let key = (*carriers.get(carrier.index() as usize)?)?;
-    sessions.get_mut(key).filter(|session| session.link.carrier == carrier)
 }

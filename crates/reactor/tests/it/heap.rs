@@ -217,7 +217,8 @@ fn an_idle_session_holds_its_slots_and_nothing_else() {
     let before = HELD_BYTES.get();
     let more: Vec<TcpStream> = (0..SESSIONS).map(|_| pairs.open()).collect();
     let held = HELD_BYTES.get() - before - (SESSIONS * size_of::<TcpStream>()) as i64;
-    let each = held / SESSIONS as i64;
+    let each = held / SESSIONS as i64 + TIMER_BYTES;
+    println!("an idle session holds {each} bytes");
     assert!(each <= IDLE_BYTES_MAX, "an idle session holds {each} bytes");
     let frame = masked(TEXT, &[b'x'; 10_000]);
     let mut answer = vec![0; frame.len() - 4];
@@ -230,5 +231,8 @@ fn an_idle_session_holds_its_slots_and_nothing_else() {
     drop(more);
 }
 
-/// The goal is 256; what is above it are the protocol's connection and the engine's stream.
-const IDLE_BYTES_MAX: i64 = 512;
+/// The goal is 256; with debug assertions the engine's stream is 16 larger than without.
+const IDLE_BYTES_MAX: i64 = 264;
+
+/// A node of the timing wheel; they come in chunks so large that the first one serves this test.
+const TIMER_BYTES: i64 = 16;

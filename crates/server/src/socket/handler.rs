@@ -72,7 +72,7 @@ impl Handler for SocketHandler {
         let Opening { home, role, params, subprotocol, launch } = *opening;
         // Only an outward connection learns it from its peer.
         let subprotocol = subprotocol.or_else(|| peer.subprotocol().map(Into::into));
-        let about = About { params, subprotocol, address: *peer.remote() };
+        let about = About { params, subprotocol, address: peer.remote() };
         let shared = Shared::new(home, peer.sender(), role, about);
         let socket = Socket::new(Receiver::new(&shared));
         self.0 = Stage::Open(shared);

@@ -12,10 +12,17 @@ use sockeye_protocol::Outbox;
 
 use super::super::{Address, Carrier, Completion, Received, Sent};
 
-/// A socket and its readiness.
+/// A socket and its readiness, side by side in both variants, so that the kind of the socket takes
+/// no more room than a byte: there is one for each connection.
 #[derive(Debug)]
-pub(super) struct Stream {
-    socket: Socket,
+pub(super) enum Stream {
+    Tcp(Readiness, TcpStream),
+    Unix(Readiness, UnixStream),
+}
+
+/// What a stream's edges have told.
+#[derive(Debug)]
+pub(super) struct Readiness {
     phase: Phase,
     /// The peer's end, an error or urgent data was announced, so that a short read does not mean
     /// that everything was read. Cleared when a read finds nothing.
@@ -25,64 +32,74 @@ pub(super) struct Stream {
     blocked: bool,
 }
 
-#[derive(Debug)]
-enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+impl Readiness {
+    const fn new(phase: Phase) -> Self {
+        Self { phase, more_than_bytes: false, blocked: false }
+    }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Phase {
     Connecting,
-    Failed(io::Error),
+    Failed(io::ErrorKind),
     Open,
+}
+
+/// One call of a socket's, whatever kind it is of.
+macro_rules! with_socket {
+    ($stream:expr, $socket:ident => $call:expr) => {
+        match $stream {
+            Stream::Tcp(_, $socket) => $call,
+            Stream::Unix(_, $socket) => $call,
+        }
+    };
 }
 
 impl Stream {
     pub(super) const fn accepted_tcp(stream: TcpStream) -> Self {
-        Self::new(Socket::Tcp(stream), Phase::Open)
+        Self::Tcp(Readiness::new(Phase::Open), stream)
     }
 
     pub(super) const fn accepted_unix(stream: UnixStream) -> Self {
-        Self::new(Socket::Unix(stream), Phase::Open)
+        Self::Unix(Readiness::new(Phase::Open), stream)
     }
 
-    const fn new(socket: Socket, phase: Phase) -> Self {
-        Self { socket, phase, more_than_bytes: false, blocked: false }
+    const fn readiness(&mut self) -> &mut Readiness {
+        match self {
+            Self::Tcp(readiness, _) | Self::Unix(readiness, _) => readiness,
+        }
     }
 
     /// Begins to connect.
     pub(super) fn connect(address: &Address, user_timeout: Option<Duration>) -> io::Result<Self> {
-        let socket = match address {
+        let readiness = Readiness::new(Phase::Connecting);
+        Ok(match address {
             Address::Tcp(address) => {
                 let stream = TcpStream::connect(*address)?;
                 stream.set_nodelay(true)?;
                 set_user_timeout(&stream, user_timeout)?;
-                Socket::Tcp(stream)
+                Self::Tcp(readiness, stream)
             }
-            Address::Unix(path) => Socket::Unix(UnixStream::connect(path)?),
+            Address::Unix(path) => Self::Unix(readiness, UnixStream::connect(path)?),
             Address::Memory(_) => return Err(io::ErrorKind::Unsupported.into()),
-        };
-        Ok(Self::new(socket, Phase::Connecting))
+        })
     }
 
     pub(super) fn connect_result(&mut self) -> io::Result<()> {
-        match std::mem::replace(&mut self.phase, Phase::Open) {
+        let phase = &mut self.readiness().phase;
+        match *phase {
             Phase::Open => Ok(()),
-            Phase::Failed(error) => Err(error),
-            Phase::Connecting => {
-                self.phase = Phase::Connecting;
-                Err(io::ErrorKind::WouldBlock.into())
+            Phase::Failed(kind) => {
+                *phase = Phase::Open;
+                Err(kind.into())
             }
+            Phase::Connecting => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
     /// What the selector watches.
     pub(super) const fn source(&mut self) -> &mut dyn Source {
-        match &mut self.socket {
-            Socket::Tcp(stream) => stream,
-            Socket::Unix(stream) => stream,
-        }
+        with_socket!(self, socket => socket)
     }
 
     /// Remembers what an event says, and reports what of it concerns the loop.
@@ -92,48 +109,47 @@ impl Stream {
         carrier: Carrier,
         completions: &mut Vec<Completion>,
     ) {
-        if matches!(self.phase, Phase::Connecting) {
-            self.phase = self.connected();
-            if matches!(self.phase, Phase::Connecting) {
+        if matches!(self.readiness().phase, Phase::Connecting) {
+            let phase = self.connected();
+            self.readiness().phase = phase;
+            if matches!(phase, Phase::Connecting) {
                 return;
             }
             completions.push(Completion::Connected(carrier));
         }
+        let readiness = self.readiness();
         if event.is_read_closed() || event.is_error() || event.is_priority() {
-            self.more_than_bytes = true;
+            readiness.more_than_bytes = true;
         }
-        if event.is_readable() || self.more_than_bytes {
+        if event.is_readable() || readiness.more_than_bytes {
             completions.push(Completion::Readable(carrier));
         }
-        if self.blocked && (event.is_writable() || event.is_write_closed() || event.is_error()) {
-            self.blocked = false;
+        let is_writable = event.is_writable() || event.is_write_closed() || event.is_error();
+        if readiness.blocked && is_writable {
+            readiness.blocked = false;
             completions.push(Completion::Writable(carrier));
         }
     }
 
     /// Whether a connection has been made: without an error it has a peer.
     fn connected(&self) -> Phase {
-        let (error, peer) = match &self.socket {
-            Socket::Tcp(stream) => (stream.take_error(), stream.peer_addr().map(drop)),
-            Socket::Unix(stream) => (stream.take_error(), stream.peer_addr().map(drop)),
-        };
+        let (error, peer) = with_socket!(self, socket => {
+            (socket.take_error(), socket.peer_addr().map(drop))
+        });
         match (error, peer) {
-            (Ok(Some(error)) | Err(error), _) => Phase::Failed(error),
+            (Ok(Some(error)) | Err(error), _) => Phase::Failed(error.kind()),
             (Ok(None), Ok(())) => Phase::Open,
             (Ok(None), Err(error)) if error.kind() == io::ErrorKind::NotConnected => {
                 Phase::Connecting
             }
-            (Ok(None), Err(error)) => Phase::Failed(error),
+            (Ok(None), Err(error)) => Phase::Failed(error.kind()),
         }
     }
 
     /// One read into `buffer`, which has room for a byte at least.
     pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
         let room = buffer.len();
-        let read = retry_interrupted(|| match &mut self.socket {
-            Socket::Tcp(stream) => stream.read(buffer),
-            Socket::Unix(stream) => stream.read(buffer),
-        });
+        let read = retry_interrupted(|| with_socket!(self, socket => socket.read(buffer)));
         self.received(read, room)
     }
 
@@ -145,23 +161,20 @@ impl Stream {
         }
         let flags = RecvFlags::empty();
         let read = retry_interrupted(|| {
-            let (count, _) = match &self.socket {
-                Socket::Tcp(stream) => recv(stream, spare_capacity(target), flags)?,
-                Socket::Unix(stream) => recv(stream, spare_capacity(target), flags)?,
-            };
+            let (count, _) =
+                with_socket!(self, socket => recv(socket, spare_capacity(target), flags)?);
             Ok(count)
         });
         self.received(read, room)
     }
 
     fn received(&mut self, read: io::Result<usize>, room: usize) -> io::Result<Received> {
+        let more_than_bytes = &mut self.readiness().more_than_bytes;
         match read {
             Ok(0) => Ok(Received::End),
-            Ok(count) => {
-                Ok(Received::Bytes { count, drained: count < room && !self.more_than_bytes })
-            }
+            Ok(count) => Ok(Received::Bytes { count, drained: count < room && !*more_than_bytes }),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.more_than_bytes = false;
+                *more_than_bytes = false;
                 Ok(Received::Nothing)
             }
             Err(error) => Err(error),
@@ -178,8 +191,9 @@ impl Stream {
         };
         assert!(written <= offered, "a write takes no more than it was offered");
         outbox.advance(written);
-        self.blocked = written < offered;
-        Ok(Sent { bytes: written, blocked: self.blocked })
+        let blocked = written < offered;
+        self.readiness().blocked = blocked;
+        Ok(Sent { bytes: written, blocked })
     }
 
     /// Returns how many bytes the system was offered, and how many it took.
@@ -196,25 +210,16 @@ impl Stream {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        retry_interrupted(|| match &mut self.socket {
-            Socket::Tcp(stream) => stream.write(bytes),
-            Socket::Unix(stream) => stream.write(bytes),
-        })
+        retry_interrupted(|| with_socket!(self, socket => socket.write(bytes)))
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        retry_interrupted(|| match &mut self.socket {
-            Socket::Tcp(stream) => stream.write_vectored(slices),
-            Socket::Unix(stream) => stream.write_vectored(slices),
-        })
+        retry_interrupted(|| with_socket!(self, socket => socket.write_vectored(slices)))
     }
 
     pub(super) fn shutdown_write(&self) {
         // It fails if the connection is broken, which the next read tells as well.
-        let _ = match &self.socket {
-            Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
-        };
+        let _ = with_socket!(self, socket => socket.shutdown(Shutdown::Write));
     }
 }
 
@@ -250,4 +255,18 @@ pub(super) fn set_user_timeout(
     _timeout: Option<Duration>,
 ) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A slot has a generation beside it. With debug assertions mio's sockets know their selector.
+    #[test]
+    fn a_stream_is_little_more_than_its_descriptor() {
+        let socket = size_of::<TcpStream>();
+        println!("TcpStream: {socket} bytes, Stream: {} bytes", size_of::<Stream>());
+        assert_eq!(size_of::<Stream>(), socket + align_of::<TcpStream>());
+        assert_eq!(size_of::<Readiness>(), 3);
+    }
 }
