@@ -12,8 +12,29 @@ use crate::handle::Handle;
 use crate::handler::Service;
 use crate::reactor::Reactor;
 
-/// Reactors on threads of their own. The system spreads connections over their listeners
-/// (SO_REUSEPORT); groups reach over all of them, and everything else stays on its own thread.
+/// How connections come to the reactors of a [`Cluster`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Spreading {
+    /// Each reactor listens, and the system spreads connections over them (SO_REUSEPORT): the default
+    /// where it does that evenly, on Linux and Android. It knows nothing of how full a reactor is.
+    SharedPort,
+    /// The first reactor listens, and hands each connection to whoever has the fewest sessions, itself
+    /// included; see [`Reactor::hand_over_to`]. The default elsewhere.
+    HandOver,
+}
+
+impl Default for Spreading {
+    fn default() -> Self {
+        match cfg!(any(target_os = "linux", target_os = "android")) {
+            true => Self::SharedPort,
+            false => Self::HandOver,
+        }
+    }
+}
+
+/// Reactors on threads of their own, among which connections are [spread](Spreading). Groups reach
+/// over all of them, and everything else stays on its own thread.
 ///
 /// Dropping it stops the reactors and waits for them.
 pub struct Cluster {
@@ -29,8 +50,8 @@ struct Member {
 
 impl Cluster {
     /// Starts `threads` reactors, at least one, each made by `make` on its own thread and given its
-    /// index, and has all of them listen at `addresses`. Where an address leaves its port to the
-    /// system, the first reactor gets one and the others follow it.
+    /// index, which together listen at `addresses`. Where an address leaves its port to the system, the
+    /// first reactor gets one and the others follow it.
     ///
     /// # Errors
     /// What `make` says, or an address that cannot be listened at; no thread is left behind.
@@ -40,19 +61,53 @@ impl Cluster {
         E: Engine + 'static,
         F: Fn(usize) -> io::Result<Reactor<S, E>> + Send + Sync + 'static,
     {
+        Self::start_spreading(Spreading::default(), threads, addresses, make)
+    }
+
+    /// As [`start`](Self::start), with connections spread as `spreading` says.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub fn start_spreading<S, E, F>(
+        spreading: Spreading,
+        threads: usize,
+        addresses: &[Address],
+        make: F,
+    ) -> io::Result<Self>
+    where
+        S: Service + 'static,
+        E: Engine + 'static,
+        F: Fn(usize) -> io::Result<Reactor<S, E>> + Send + Sync + 'static,
+    {
         let make = Arc::new(make);
         let mut cluster = Self { members: Vec::new(), addresses: addresses.to_vec() };
-        for index in 0..threads.max(1) {
+        // Whoever hands over must know the others before it accepts the first connection, so it comes
+        // last then.
+        let last = match spreading {
+            Spreading::SharedPort => None,
+            Spreading::HandOver => Some(0),
+        };
+        for index in (usize::from(last.is_some())..threads.max(1)).chain(last) {
             let (sender, receiver) = mpsc::channel();
             let make = Arc::clone(&make);
-            let wanted = cluster.addresses.clone();
+            let hands_over = last == Some(index);
+            let listens = last.is_none() || hands_over;
+            let wanted = if listens { cluster.addresses.clone() } else { Vec::new() };
+            let others: Vec<Handle> = match hands_over {
+                true => cluster.handles().cloned().collect(),
+                false => Vec::new(),
+            };
             let thread = std::thread::Builder::new()
                 .name(format!("reactor-{index}"))
-                .spawn(move || run(|| make(index), &wanted, &sender))?;
+                .spawn(move || run(|| make(index), &others, &wanted, &sender))?;
             match receiver.recv() {
                 Ok((handle, bound)) => {
-                    cluster.addresses = bound;
-                    cluster.members.push(Member { handle, thread: Some(thread) });
+                    if listens {
+                        cluster.addresses = bound;
+                    }
+                    let member = Member { handle, thread: Some(thread) };
+                    // In the order of their indices.
+                    cluster.members.insert(index.min(cluster.members.len()), member);
                 }
                 // It ended before it ran: its result says why.
                 Err(mpsc::RecvError) => {
@@ -140,10 +195,12 @@ const GRACE: Duration = Duration::from_secs(1);
 /// One reactor's thread.
 fn run<S: Service, E: Engine>(
     make: impl FnOnce() -> io::Result<Reactor<S, E>>,
+    others: &[Handle],
     wanted: &[Address],
     started: &mpsc::Sender<(Handle, Vec<Address>)>,
 ) -> io::Result<()> {
     let mut reactor = make()?;
+    reactor.hand_over_to(others);
     let listen = |address: &Address| {
         // The system's error does not say which of the addresses it is about.
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));

@@ -68,6 +68,7 @@ mod session;
 mod handler;
 mod decision;
 mod peer;
+mod handover;
 mod shared;
 mod link;
 mod outboxes;
@@ -91,7 +92,7 @@ mod slab;
 mod buffers;
 
 pub use buffers::ReceiveBuffer;
-pub use cluster::Cluster;
+pub use cluster::{Cluster, Spreading};
 pub use config::Config;
 pub use decision::{Accept, Decision, Deferred, Ticket, deferred};
 pub use drain::{DrainPlan, DrainReport, Draining};

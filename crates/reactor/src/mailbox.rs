@@ -9,14 +9,14 @@
 //!
 //! A post from the loop's own thread always finds the loop awake, so it costs no system call.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sockeye_protocol::{CloseReason, Prepared};
 
 use crate::drain::{DrainPlan, DrainReport};
-use crate::engine::Wake;
+use crate::engine::{Handed, Wake};
 use crate::slab::Key;
 
 /// What a command costs besides its payload, so that commands without one are bounded as well.
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Send(Key, Prepared),
     Publish(Publication),
     Drain(DrainPlan, Sender<DrainReport>),
+    /// A connection that another reactor accepted.
+    Adopt(Handed),
 }
 
 /// One message to all members of a group on one reactor.
@@ -51,7 +53,38 @@ pub(crate) struct Publication {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
+/// How full a reactor is, as those see it that hand it connections.
+#[derive(Debug, Default)]
+pub(crate) struct Load {
+    sessions: AtomicUsize,
+    /// Those of them that are not open.
+    openings: AtomicUsize,
+    /// Connections in the mailbox.
+    coming: AtomicUsize,
+}
+
+impl Load {
+    /// The reactor tells what it has.
+    pub(crate) fn note(&self, sessions: usize, openings: usize) {
+        self.sessions.store(sessions, Ordering::Relaxed);
+        self.openings.store(openings, Ordering::Relaxed);
+    }
+
+    /// One of those that were coming is there, and counted elsewhere.
+    pub(crate) fn arrived(&self) {
+        self.coming.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many sessions there are with those that are coming. None if too many are not open yet.
+    pub(crate) fn with_room(&self, openings_max: usize) -> Option<usize> {
+        let coming = self.coming.load(Ordering::Relaxed);
+        let openings = self.openings.load(Ordering::Relaxed) + coming;
+        (openings < openings_max).then(|| self.sessions.load(Ordering::Relaxed) + coming)
+    }
+}
+
 pub(crate) struct Mailbox {
+    pub(crate) load: Load,
     waiting: Mutex<Waiting>,
     state: AtomicU8,
     stopped: AtomicBool,
@@ -70,6 +103,7 @@ struct Waiting {
 impl Mailbox {
     pub(crate) fn new(waker: Arc<dyn Wake>, bytes_max: usize) -> Self {
         Self {
+            load: Load::default(),
             waiting: Mutex::default(),
             state: AtomicU8::new(AWAKE),
             stopped: AtomicBool::new(false),
@@ -91,6 +125,21 @@ impl Mailbox {
             }
             waiting.bytes = waiting.bytes.saturating_add(cost);
             waiting.commands.push(command);
+        }
+        self.wake();
+        Ok(())
+    }
+
+    /// Hands an accepted connection over. It comes back if the mailbox is full, or the reactor gone.
+    pub(crate) fn hand(&self, handed: Handed) -> Result<(), Handed> {
+        {
+            let mut waiting = self.lock();
+            if waiting.closed || waiting.bytes.saturating_add(COMMAND_BYTES) > self.bytes_max {
+                return Err(handed);
+            }
+            waiting.bytes += COMMAND_BYTES;
+            waiting.commands.push(Command::Adopt(handed));
+            self.load.coming.fetch_add(1, Ordering::Relaxed);
         }
         self.wake();
         Ok(())

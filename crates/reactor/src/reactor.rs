@@ -28,6 +28,7 @@ use crate::entropy::Entropy;
 use crate::groups::Memberships;
 use crate::handle::Handle;
 use crate::handler::{Notice, Outward, Service};
+use crate::handover::Others;
 use crate::listener::Listeners;
 use crate::mailbox::{Command, Mailbox};
 use crate::outboxes::Outboxes;
@@ -56,6 +57,7 @@ pub struct Reactor<S: Service, E: Engine> {
     timers: Timers,
     trim_at: Instant,
     listeners: Listeners,
+    others: Others,
     shared: Shared,
     drain: DrainState,
     // Kept between turns for their memory only.
@@ -75,6 +77,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             timers: Timers::new(),
             trim_at: now,
             listeners: Listeners::default(),
+            others: Others::default(),
             shared: Shared {
                 config,
                 now,
@@ -113,6 +116,19 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let (id, bound) = self.engine.listen(address)?;
         self.listeners.add(id, bound.clone());
         Ok(bound)
+    }
+
+    /// From now on this reactor shares what it accepts with those of `others`: each connection goes to
+    /// whoever has the fewest sessions, in turn where that is equal, itself included. For systems
+    /// whose listeners do not share a port; a [`Cluster`](crate::Cluster) does it where it must. Who
+    /// has too many sessions that are not open (`Config::openings_max`), or no room in its mailbox, is
+    /// passed over; accepting rests while this reactor has too many itself.
+    ///
+    /// Their engines must be of the same kind, one whose connections can change their thread
+    /// ([`Engine::adopt`]).
+    pub fn hand_over_to<'h>(&mut self, others: impl IntoIterator<Item = &'h Handle>) {
+        let mailboxes = others.into_iter().map(|other| Arc::clone(&other.mailbox));
+        self.others = Others::new(mailboxes.collect());
     }
 
     /// Where the reactor listens.

@@ -8,6 +8,8 @@ pub struct Stats {
     pub turns: u64,
     /// Transports accepted.
     pub accepted: u64,
+    /// Transports accepted and handed over to another reactor, which counts them as accepted.
+    pub handed_over: u64,
     /// Attempts to accept that failed, descriptors running out among them.
     pub accepts_failed: u64,
     /// Sessions that had not opened yet, or were ending, and gave way to newcomers.

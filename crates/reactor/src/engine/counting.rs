@@ -8,7 +8,7 @@ use std::time::Duration;
 use sockeye_protocol::{Instant, Outbox};
 
 use super::{
-    Address, Carrier, Completion, Engine, Input, ListenerId, Received, Remote, Sent, Wake,
+    Address, Carrier, Completion, Engine, Handed, Input, ListenerId, Received, Remote, Sent, Wake,
 };
 
 /// Passes every call on to an engine and counts it, so that tests and measurements can say how many
@@ -127,6 +127,15 @@ impl<E: Engine> Engine for Counting<E> {
     fn accept(&mut self, listener: ListenerId) -> io::Result<Option<(Carrier, Remote)>> {
         self.counters.accepts.add(1);
         self.engine.accept(listener)
+    }
+
+    fn accept_for_another(&mut self, listener: ListenerId) -> io::Result<Option<Handed>> {
+        self.counters.accepts.add(1);
+        self.engine.accept_for_another(listener)
+    }
+
+    fn adopt(&mut self, handed: Handed) -> io::Result<(Carrier, Remote)> {
+        self.engine.adopt(handed)
     }
 
     fn refuse(&mut self, listener: ListenerId) -> io::Result<bool> {

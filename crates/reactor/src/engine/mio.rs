@@ -11,7 +11,7 @@ use ::mio::{Events, Interest, Poll, Token, Waker};
 use sockeye_protocol::{Instant, Outbox};
 
 use super::{
-    Address, Carrier, Completion, Engine, Input, ListenerId, Received, Remote, Sent, Wake,
+    Address, Carrier, Completion, Engine, Handed, Input, ListenerId, Received, Remote, Sent, Wake,
 };
 use crate::buffers::ReceiveBuffer;
 use crate::slab::{Key, Slab};
@@ -183,6 +183,17 @@ impl Engine for Mio {
             return Ok(None);
         };
         Ok(Some((self.watch(stream)?, remote)))
+    }
+
+    fn accept_for_another(&mut self, listener: ListenerId) -> io::Result<Option<Handed>> {
+        let accepted = self.listener(listener)?.accept()?;
+        Ok(accepted.map(|(stream, remote)| Handed::new(stream.into_descriptor(), remote)))
+    }
+
+    fn adopt(&mut self, handed: Handed) -> io::Result<(Carrier, Remote)> {
+        let (descriptor, remote) = handed.into_parts();
+        let stream = Stream::adopted(descriptor, &remote)?;
+        Ok((self.watch(stream)?, remote))
     }
 
     fn refuse(&mut self, listener: ListenerId) -> io::Result<bool> {

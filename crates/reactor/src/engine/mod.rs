@@ -16,6 +16,7 @@ pub use mio::Mio;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +83,29 @@ pub trait Engine {
     /// What the system says, unchanged: among it the lack of descriptors, after which
     /// [`refuse`](Self::refuse) may help.
     fn accept(&mut self, listener: ListenerId) -> io::Result<Option<(Carrier, Remote)>>;
+
+    /// Accepts one connection for another engine of the same kind: it is not watched here, and has no
+    /// carrier before somebody [adopts](Self::adopt) it. `None`: none is waiting.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept); [`io::ErrorKind::Unsupported`] if connections of this engine
+    /// cannot change their thread, which is what an engine says that does not implement it.
+    fn accept_for_another(&mut self, listener: ListenerId) -> io::Result<Option<Handed>> {
+        let _ = listener;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Takes over a connection that another engine [accepted](Self::accept_for_another). What has
+    /// arrived in between is reported like what arrives from now on.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot watch it, or it is of a kind that this engine does not know: it is closed.
+    fn adopt(&mut self, handed: Handed) -> io::Result<(Carrier, Remote)> {
+        drop(handed);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Accepts one connection and closes it at once, with the descriptor that the engine keeps
     /// spare for this. To be called when [`accept`](Self::accept) failed for want of descriptors,
@@ -293,6 +317,27 @@ impl fmt::Display for Remote {
             Self::Unix => f.write_str("unix"),
             Self::Memory(number) => write!(f, "memory:{number}"),
         }
+    }
+}
+
+/// An accepted connection on its way from one engine to another. Dropping it closes it.
+#[derive(Debug)]
+pub struct Handed {
+    descriptor: OwnedFd,
+    remote: Remote,
+}
+
+impl Handed {
+    /// A connection from `remote`, for engines. The descriptor does not block.
+    #[must_use]
+    pub const fn new(descriptor: OwnedFd, remote: Remote) -> Self {
+        Self { descriptor, remote }
+    }
+
+    /// What [`new`](Self::new) was given.
+    #[must_use]
+    pub fn into_parts(self) -> (OwnedFd, Remote) {
+        (self.descriptor, self.remote)
     }
 }
 

@@ -8,7 +8,7 @@ use sockeye_protocol::Instant;
 use sockeye_protocol::handshake::ServerHandshake;
 
 use super::Reactor;
-use crate::engine::{Carrier, Engine, Remote};
+use crate::engine::{Carrier, Engine, Handed, ListenerId, Remote};
 use crate::handler::{Notice, Service};
 use crate::link::Link;
 use crate::session::{Opening, Phase, Session};
@@ -21,8 +21,12 @@ impl<S: Service, E: Engine> Reactor<S, E> {
     /// Whether another session may begin. Those that are open have a limit of their own, which is
     /// answered politely once the request is known.
     pub(super) fn has_room(&self) -> bool {
-        let others = self.shared.open + self.shared.dead.len();
-        self.sessions.len() - others < self.shared.config.openings_max
+        self.unopened() < self.shared.config.openings_max
+    }
+
+    /// How many sessions are not open yet, or no longer.
+    fn unopened(&self) -> usize {
+        self.sessions.len() - self.shared.open - self.shared.dead.len()
     }
 
     /// When accepting goes on by itself.
@@ -88,13 +92,14 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 }
                 budget -= 1;
                 listener.rests_until = None;
-                match self.engine.accept(listener.id) {
-                    Ok(Some((carrier, remote))) => {
-                        listener.skipped = 0;
-                        let _ = self.has_room() || self.make_room();
-                        self.begin(carrier, remote);
+                let id = listener.id;
+                match self.accept_one(id) {
+                    Ok(is_one) => {
+                        if let Some(listener) = self.listeners.get_mut(position) {
+                            listener.skipped = 0;
+                            listener.ready = is_one;
+                        }
                     }
-                    Ok(None) => listener.ready = false,
                     Err(error) => match self.accept_failed(position, &error) {
                         ControlFlow::Continue(()) => {}
                         ControlFlow::Break(()) => return,
@@ -102,6 +107,53 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 }
             }
         }
+    }
+
+    /// Accepts one connection, for itself or for whoever has fewer sessions. False: none is waiting.
+    fn accept_one(&mut self, listener: ListenerId) -> io::Result<bool> {
+        let openings_max = self.shared.config.openings_max;
+        let Some(other) = self.others.next(self.sessions.len(), openings_max) else {
+            let Some((carrier, remote)) = self.engine.accept(listener)? else { return Ok(false) };
+            let _ = self.has_room() || self.make_room();
+            self.begin(carrier, remote);
+            return Ok(true);
+        };
+        let Some(handed) = self.engine.accept_for_another(listener)? else { return Ok(false) };
+        match other.hand(handed) {
+            Ok(()) => self.shared.stats.handed_over += 1,
+            Err(handed) => self.adopt(handed),
+        }
+        Ok(true)
+    }
+
+    /// Takes a connection over that was accepted already.
+    fn adopt(&mut self, handed: Handed) {
+        if self.drain.is_draining() {
+            return;
+        }
+        match self.engine.adopt(handed) {
+            Ok((carrier, remote)) => {
+                let _ = self.has_room() || self.make_room();
+                self.begin(carrier, remote);
+            }
+            Err(error) => {
+                self.shared.stats.accepts_failed += 1;
+                self.observe(Notice::AcceptFailed(&error));
+            }
+        }
+    }
+
+    /// Another reactor handed a connection over.
+    pub(super) fn adopt_from_another(&mut self, handed: Handed) {
+        self.adopt(handed);
+        // In this order: it may count twice for a moment, and never not at all.
+        self.note_load();
+        self.shared.mailbox.load.arrived();
+    }
+
+    /// Tells the others how many sessions there are.
+    pub(super) fn note_load(&self) {
+        self.shared.mailbox.load.note(self.sessions.len(), self.unopened());
     }
 
     /// A connection that died in the backlog concerns nobody, unless nothing else ever comes. A lack

@@ -52,6 +52,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                     }
                 }
                 Command::Publish(publication) => self.deliver(&publication),
+                Command::Adopt(handed) => self.adopt_from_another(handed),
                 Command::Drain(plan, report) => self.begin_drain(plan, Some(report)),
             }
         }

@@ -39,6 +39,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         self.commands();
         self.flush();
         self.reap();
+        self.note_load();
         self.drain_to_the_end();
         let done = self.shared.mailbox.is_stopped() || self.drain.report().is_some();
         Ok(if done { Turn::Done } else { Turn::More })

@@ -2,13 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sockeye_protocol::handshake::Head;
 use sockeye_protocol::{Event, Prepared};
 use sockeye_reactor::engine::{Address, Mio, Remote};
 use sockeye_reactor::{
-    Accept, Cluster, Config, Decision, DrainPlan, Group, Handler, Peer, Policy, Reactor, Service,
+    Accept, Cluster, Config, Decision, DrainPlan, Group, Handler, Outcome, Peer, Policy, Reactor,
+    Service, Spreading,
 };
 
 use crate::frames::{CLOSE, TEXT, close, request, take, take_head};
@@ -132,4 +136,133 @@ fn a_reactor_that_cannot_be_made_is_an_error() {
         _ => Err(std::io::Error::other("not this one")),
     });
     assert_eq!(made.expect_err("the second fails").to_string(), "not this one");
+}
+
+/// How many sessions each reactor has open.
+type Counts = Arc<[AtomicUsize; 3]>;
+
+/// Tells its peer which reactor it is on.
+struct Local(Counts, usize);
+
+impl Handler for Local {
+    fn open(&mut self, peer: &mut Peer<'_>) {
+        self.0[self.1].fetch_add(1, Ordering::SeqCst);
+        peer.send_text(&self.1.to_string()).expect("an open session");
+    }
+
+    fn event(&mut self, _: &mut Peer<'_>, _: Event<'_>) {}
+
+    fn close(&mut self, _: Outcome) {
+        self.0[self.1].fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+struct Locals(Counts, usize);
+
+impl Service for Locals {
+    type Handler = Local;
+
+    fn request(&mut self, _: &Head<'_>, _: &Remote) -> Decision<Local> {
+        Decision::Accept(Accept::new(Local(Arc::clone(&self.0), self.1)))
+    }
+}
+
+/// Three reactors, of which the first listens for all.
+fn handing_over(address: Address) -> (Cluster, Counts) {
+    let counts = Counts::default();
+    let kept = Arc::clone(&counts);
+    let cluster = Cluster::start_spreading(Spreading::HandOver, 3, &[address], move |index| {
+        let service = Locals(Arc::clone(&counts), index);
+        Ok(Reactor::new(Mio::new()?, service, Config::default()))
+    });
+    (cluster.expect("reactors that start"), kept)
+}
+
+fn loopback() -> Address {
+    Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+/// Clients with the index of the reactor that each is on.
+fn open_several(cluster: &Cluster, count: usize) -> Vec<(usize, Client)> {
+    let [Address::Tcp(address)] = cluster.addresses() else { panic!("one TCP address") };
+    let open = |_| {
+        let mut client = Client::open(*address);
+        let (_, index) = client.next();
+        let index = String::from_utf8(index).expect("a number").parse().expect("a number");
+        (index, client)
+    };
+    (0..count).map(open).collect()
+}
+
+fn read(counts: &Counts) -> [usize; 3] {
+    std::array::from_fn(|index| counts[index].load(Ordering::SeqCst))
+}
+
+#[test]
+fn one_listener_hands_each_connection_to_whoever_has_the_fewest() {
+    let (cluster, counts) = handing_over(loopback());
+    let mut clients = open_several(&cluster, 30);
+    assert_eq!(read(&counts), [10; 3]);
+    // All of one reactor's go, and newcomers take their places.
+    clients.retain(|(index, _)| *index != 1);
+    while read(&counts) != [10, 0, 10] {
+        std::thread::yield_now();
+    }
+    clients.extend(open_several(&cluster, 10));
+    let after = read(&counts);
+    // The reactor tells how many it has at the end of a turn, so the first may come before that.
+    assert!(after.iter().all(|count| (9..=11).contains(count)), "{after:?}");
+
+    let draining =
+        std::thread::spawn(move || cluster.drain(&DrainPlan::within(Duration::from_secs(10))));
+    for (_, client) in &mut clients {
+        assert_eq!(client.next().0, CLOSE);
+        client.stream.write_all(&close(1001)).expect("a server that reads");
+        client.stream.shutdown(std::net::Shutdown::Write).expect("an open stream");
+    }
+    let report = draining.join().expect("a drain that ends");
+    assert_eq!((report.open, report.closed_cleanly, report.cut), (30, 30, 0));
+    assert_eq!(read(&counts), [0; 3]);
+}
+
+#[test]
+fn a_unix_socket_is_handed_over_as_well() {
+    let path = std::env::temp_dir().join(format!("sockeye-handed-{}.sock", std::process::id()));
+    let (cluster, counts) = handing_over(Address::Unix(path.clone()));
+    let open = |_| {
+        let mut stream = UnixStream::connect(&path).expect("a listener");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        stream.write_all(&request("/")).expect("a server that reads");
+        let mut bytes = Vec::new();
+        while take_head(&mut bytes).is_none() {
+            let mut chunk = [0; 4096];
+            let count = stream.read(&mut chunk).expect("bytes in time");
+            assert!(count > 0, "the server ended the stream");
+            bytes.extend_from_slice(&chunk[..count]);
+        }
+        stream
+    };
+    let _clients: Vec<UnixStream> = (0..6).map(open).collect();
+    assert_eq!(read(&counts), [2; 3]);
+    drop(cluster);
+    assert!(!path.exists());
+}
+
+#[test]
+fn what_nobody_else_can_take_stays_with_whoever_accepted_it() {
+    let gone =
+        Reactor::new(Mio::new().expect("an engine"), Members(Group::new()), Config::default());
+    let handle = gone.handle();
+    drop(gone);
+    let group = Group::new();
+    let engine = Mio::new().expect("an engine");
+    let mut reactor = Reactor::new(engine, Members(group.clone()), Config::default());
+    let Ok(Address::Tcp(address)) = reactor.listen(&loopback()) else { panic!("no address") };
+    reactor.hand_over_to([&handle]);
+    let stop = reactor.handle();
+    let thread = std::thread::spawn(move || reactor.run());
+    let _clients: Vec<Client> = (0..10).map(|_| Client::open(address)).collect();
+    assert_eq!(group.members(), 10);
+    stop.stop();
+    thread.join().expect("no panic").expect("an engine that works");
 }

@@ -28,7 +28,7 @@ impl Listener {
         match address {
             Address::Tcp(address) => {
                 let socket = tcp_socket(address)?;
-                socket.set_reuse_port(true)?;
+                share_port(&socket)?;
                 socket.bind(&SockAddr::from(*address))?;
                 // Accepted sockets inherit both.
                 socket.set_tcp_nodelay(true)?;
@@ -83,6 +83,18 @@ impl Listener {
             };
         }
     }
+}
+
+/// Lets the engines of several threads listen at one port.
+#[cfg(not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin")))]
+fn share_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+/// A port belongs to one listener here, who hands over what it accepts.
+#[cfg(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))]
+fn share_port(_socket: &Socket) -> io::Result<()> {
+    Ok(())
 }
 
 /// Fails if somebody listens at an address.

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use ::mio::event::{Event, Source};
@@ -10,7 +11,7 @@ use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, recv};
 use sockeye_protocol::Outbox;
 
-use super::super::{Address, Carrier, Completion, Received, Sent};
+use super::super::{Address, Carrier, Completion, Received, Remote, Sent};
 
 /// A socket and its readiness, side by side in both variants, so that the kind of the socket takes
 /// no more room than a byte: there is one for each connection.
@@ -62,6 +63,23 @@ impl Stream {
 
     pub(super) const fn accepted_unix(stream: UnixStream) -> Self {
         Self::Unix(Readiness::new(Phase::Open), stream)
+    }
+
+    /// An accepted socket that another engine gave away.
+    pub(super) fn adopted(descriptor: OwnedFd, remote: &Remote) -> io::Result<Self> {
+        match remote {
+            Remote::Tcp(_) => Ok(Self::accepted_tcp(TcpStream::from_std(descriptor.into()))),
+            Remote::Unix => Ok(Self::accepted_unix(UnixStream::from_std(descriptor.into()))),
+            Remote::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Gives a socket away that is not watched.
+    pub(super) fn into_descriptor(self) -> OwnedFd {
+        match self {
+            Self::Tcp(_, stream) => stream.into(),
+            Self::Unix(_, stream) => stream.into(),
+        }
     }
 
     const fn readiness(&mut self) -> &mut Readiness {
