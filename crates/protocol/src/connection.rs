@@ -345,6 +345,14 @@ impl Connection {
         }
     }
 
+    /// Sends the keepalive's pings early from now on, by up to a sixteenth of
+    /// [`Config::ping_after`] and differently each time, so that connections which began together do
+    /// not ping together. `seed` tells them apart: any number that differs between them. Zero, which
+    /// is also how a connection begins, sends them on time.
+    pub fn spread_pings(&mut self, seed: u16) {
+        self.keepalive.spread(seed);
+    }
+
     /// Stops the keepalive, and the time of a message in progress, while the driver does not read:
     /// silence then proves nothing. The closing handshake's time goes on.
     pub fn suspend_keepalive(&mut self, now: Instant) {

@@ -11,7 +11,10 @@ pub(crate) struct Keepalive {
     heard: Instant,
     state: State,
     /// How many pings were sent, which is the payload of the last one.
-    pings: u32,
+    pings: u16,
+    /// How early the next ping is sent, as a share of [`EARLY_PART`] of the interval; changes with each
+    /// ping. Zero for ever: never early.
+    share: u16,
     /// The round-trip time of the last ping in microseconds; `u32::MAX` before the first.
     round_trip_micros: u32,
 }
@@ -35,9 +38,31 @@ pub(crate) enum Due {
     Pong,
 }
 
+/// The most by which a ping is early is the interval divided by this.
+const EARLY_PART: u64 = 16;
+
+/// The next of all numbers but zero, each of which comes once in a round (a linear feedback shift
+/// register); zero stays.
+const fn step(share: u16) -> u16 {
+    let share = share ^ share << 7;
+    let share = share ^ share >> 9;
+    share ^ share << 8
+}
+
 impl Keepalive {
     pub(crate) const fn new(now: Instant) -> Self {
-        Self { heard: now, state: State::Listening, pings: 0, round_trip_micros: u32::MAX }
+        Self {
+            heard: now,
+            state: State::Listening,
+            pings: 0,
+            share: 0,
+            round_trip_micros: u32::MAX,
+        }
+    }
+
+    /// From now on each ping is sent a little early, differently each time and from any other seed.
+    pub(crate) const fn spread(&mut self, seed: u16) {
+        self.share = seed;
     }
 
     /// A sign of life came.
@@ -69,10 +94,18 @@ impl Keepalive {
     pub(crate) fn deadline(&self, config: &Config) -> Option<Instant> {
         let ping_after = config.ping_after?;
         match self.state {
-            State::Listening => Some(self.heard + ping_after),
+            State::Listening => Some(self.ping_due(ping_after)),
             State::Waiting(sent) => Some(self.heard.max(sent) + config.pong_within),
             State::Suspended(_) => None,
         }
+    }
+
+    /// A crowd that came at one moment must not ping at one moment for ever, so the interval is cut by
+    /// a share of its own each time. Cut and not stretched: who vanished is found no later for it.
+    fn ping_due(&self, ping_after: Duration) -> Instant {
+        let interval = u64::try_from(ping_after.as_nanos()).unwrap_or(u64::MAX);
+        let early = interval / (EARLY_PART << 16) * u64::from(self.share);
+        Instant::from_nanos((self.heard + ping_after).as_nanos() - early)
     }
 
     /// What is due at `now`.
@@ -90,6 +123,7 @@ impl Keepalive {
     /// A ping is being sent; returns its payload.
     pub(crate) fn ping(&mut self, now: Instant) -> [u8; 8] {
         self.pings = self.pings.wrapping_add(1);
+        self.share = step(self.share);
         self.state = State::Waiting(now);
         self.payload()
     }
@@ -125,5 +159,44 @@ impl Keepalive {
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         (self.round_trip_micros != u32::MAX)
             .then(|| Duration::from_micros(u64::from(self.round_trip_micros)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pings_are_early_by_a_sixteenth_at_most_and_never_late() {
+        let config = Config::default();
+        let interval = config.ping_after.expect("a keepalive");
+        for seed in [0, 1, 0x8000, u16::MAX] {
+            let mut keepalive = Keepalive::new(Instant::ZERO);
+            keepalive.spread(seed);
+            let mut earliest = Duration::MAX;
+            for _ in 0..1000 {
+                let now = keepalive.heard;
+                let due = keepalive.deadline(&config).expect("a ping is due");
+                let after = due.saturating_duration_since(now);
+                assert!(after <= interval && after >= interval * 15 / 16, "{after:?}");
+                assert_eq!(keepalive.due(&config, due), Some(Due::Ping));
+                earliest = earliest.min(after);
+                let payload = keepalive.ping(due);
+                assert!(keepalive.pong(&payload, due));
+                keepalive.hear(due);
+            }
+            assert_eq!(earliest == interval, seed == 0, "only without a seed are all on time");
+        }
+    }
+
+    #[test]
+    fn every_share_but_zero_comes_once_in_a_round() {
+        let (mut share, mut seen) = (1, vec![false; 1 << 16]);
+        for _ in 1..1 << 16 {
+            share = step(share);
+            assert!(!std::mem::replace(&mut seen[usize::from(share)], true), "{share} came twice");
+        }
+        assert!(share == 1 && !seen[0]);
+        assert_eq!(step(0), 0);
     }
 }

@@ -292,6 +292,7 @@ pub(super) fn open<H: Handler>(
     shared.stats.opened += 1;
     *phase = Phase::Open(open);
     let Phase::Open(Open { connection, handler }) = phase else { return };
+    connection.spread_pings(ping_seed(link.key));
     let opened = guard(|| handler.open(&mut Peer::new(link, connection, shared)));
     if opened.is_err() {
         link.panicked = true;
@@ -299,6 +300,13 @@ pub(super) fn open<H: Handler>(
         feed(shared, link, connection, handler, &mut input);
     }
     shared.list_ready(link);
+}
+
+/// Differs between sessions that begin together, since their slots lie side by side, and spreads
+/// neighbours as evenly as can be: steps of the golden ratio. Never zero.
+const fn ping_seed(key: Key) -> u16 {
+    let [high, low, ..] = key.index().wrapping_mul(0x9E37_79B9).to_be_bytes();
+    u16::from_be_bytes([high, low | 1])
 }
 
 /// 503, with the request to come back later.

@@ -90,9 +90,9 @@ fn keepalive_goes_on_after_a_pause() {
     client.text("a moment");
     world.pass(SECOND * 100);
     world.sender().resume();
-    world.pass(SECOND * 19);
+    world.pass(SECOND * 18);
     assert_eq!(client.next(), None);
-    world.pass(SECOND * 2);
+    world.pass(SECOND * 3);
     assert!(matches!(client.next(), Some((PING, _))));
 }
 
