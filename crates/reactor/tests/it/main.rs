@@ -10,6 +10,7 @@ mod deflate;
 mod dialing;
 mod draining;
 mod engine;
+mod faults;
 mod frames;
 mod heap;
 mod keys;
