@@ -13,7 +13,7 @@ use crate::closing::{Closing, State};
 use crate::config::Config;
 use crate::control_rate::ControlRate;
 #[cfg(feature = "deflate")]
-use crate::deflate::{Deflate, Deflater};
+use crate::deflate::{Deflate, Deflater, Inflater};
 use crate::error::{ProtocolError, TimedOut, Violation};
 use crate::event::Event;
 use crate::frame::{MaskKeys, Opcode};
@@ -79,12 +79,23 @@ pub struct Connection {
     control_rate: ControlRate,
     /// When the closing handshake, or the discarding after it, must have ended.
     close_deadline: Option<Instant>,
-    /// The newest ping that was not answered because the outbox was above its mark.
-    pending_pong: Option<Box<[u8]>>,
+    /// The payload of the newest ping that was not answered because the outbox was above its mark.
+    /// Boxed twice, since it is rare.
+    #[expect(clippy::box_collection, reason = "a connection is small while it idles")]
+    pending_pong: Option<Box<Vec<u8>>>,
     role: Role,
-    /// What compresses messages, if compression was agreed on.
+    /// What compression was agreed on needs.
     #[cfg(feature = "deflate")]
-    deflater: Option<Box<Deflater>>,
+    deflate: Option<Box<Compression>>,
+}
+
+/// Both directions of permessage-deflate.
+#[cfg(feature = "deflate")]
+#[derive(Debug)]
+struct Compression {
+    inflater: Inflater,
+    /// `None` if what was agreed on cannot be compressed for, or nothing more will be sent.
+    deflater: Option<Deflater>,
 }
 
 /// Receiving: what the peer sent.
@@ -102,7 +113,7 @@ impl Connection {
             role,
             config,
             #[cfg(feature = "deflate")]
-            deflater: None,
+            deflate: None,
         }
     }
 
@@ -113,8 +124,10 @@ impl Connection {
     /// compressed message is never borrowed from the input.
     #[cfg(feature = "deflate")]
     pub fn set_deflate(&mut self, agreed: &Deflate) {
-        self.reader.set_deflate(agreed, &self.config);
-        self.deflater = Deflater::new(agreed).map(Box::new);
+        self.deflate = Some(Box::new(Compression {
+            inflater: Inflater::new(agreed, self.config.message_bytes_max),
+            deflater: Deflater::new(agreed),
+        }));
     }
 
     /// Takes bytes from the beginning of `input`, up to the end of the next message or control
@@ -151,7 +164,14 @@ impl Connection {
         if input.is_empty() {
             return Ok(None);
         }
-        let event = self.reader.next(self.role, &self.config, output.buffers, input);
+        let event = self.reader.next(
+            self.role,
+            &self.config,
+            #[cfg(feature = "deflate")]
+            self.deflate.as_mut().map(|deflate| &mut deflate.inflater),
+            output.buffers,
+            input,
+        );
         self.handle(event, output)
     }
 
@@ -195,7 +215,10 @@ impl Connection {
     #[must_use]
     #[inline]
     pub fn take_inflating_cost(&mut self) -> usize {
-        self.reader.take_inflating_cost()
+        #[cfg(feature = "deflate")]
+        return self.deflate.as_mut().map_or(0, |deflate| deflate.inflater.take_cost());
+        #[cfg(not(feature = "deflate"))]
+        0
     }
 
     /// Tells that the transport has ended: the peer sends nothing more, or it broke.
@@ -260,7 +283,7 @@ impl Connection {
         if output.outbox.len() <= self.config.outbox_high_mark {
             self.write(Opcode::Pong, payload, output);
         } else {
-            self.pending_pong = Some(payload.into());
+            self.pending_pong = Some(Box::new(payload.to_vec()));
         }
     }
 
@@ -330,7 +353,7 @@ impl Connection {
                 self.control_rate.owe();
                 self.write(Opcode::Ping, &payload, output);
                 #[cfg(feature = "deflate")]
-                if let Some(deflater) = &mut self.deflater {
+                if let Some(deflater) = self.deflater() {
                     deflater.rest();
                 }
                 Ok(())
@@ -382,7 +405,7 @@ impl Connection {
         self.reader.discard();
         #[cfg(feature = "deflate")]
         {
-            self.deflater = None;
+            self.deflate = None;
         }
         self.pending_pong = None;
         self.close_deadline = None;

@@ -8,6 +8,7 @@ use core::ops::Deref;
 use bytes::Bytes;
 
 use crate::close::CloseReason;
+use crate::copying;
 
 /// What arrived. It borrows the bytes lent to [`receive`](crate::Connection::receive) when it lay
 /// whole in them, and owns its bytes when it had to be assembled; it never borrows the connection.
@@ -65,7 +66,10 @@ impl<'b> Payload<'b> {
     /// The bytes, to keep: moved if they are owned, copied if they are borrowed.
     #[must_use]
     pub fn into_vec(self) -> Vec<u8> {
-        self.0.into_owned()
+        match self.0 {
+            Cow::Borrowed(bytes) => copying::to_vec(bytes),
+            Cow::Owned(bytes) => bytes,
+        }
     }
 
     /// The bytes, to keep and to share.
@@ -111,7 +115,10 @@ impl<'b> Text<'b> {
     /// The text, to keep: moved if it is owned, copied if it is borrowed.
     #[must_use]
     pub fn into_string(self) -> String {
-        self.0.into_owned()
+        match self.0 {
+            Cow::Borrowed(text) => copying::to_string(text),
+            Cow::Owned(text) => text,
+        }
     }
 
     /// The text's bytes, to keep and to share.

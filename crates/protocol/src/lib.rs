@@ -84,6 +84,7 @@ mod config;
 mod deflate;
 mod role;
 mod time;
+mod copying;
 
 pub use close::{CloseCode, CloseReason, Closed, Initiator};
 pub use config::Config;

@@ -6,9 +6,11 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::copying;
+
 /// Above this size a segment is closed and the next bytes begin a new one, so that growing never
 /// copies more than this.
-const SEGMENT_BYTES_MAX: usize = 64 * 1024;
+const SEGMENT_BYTES_MAX: usize = 128 * 1024;
 
 /// Shared bytes shorter than this are copied behind what waits already, since one more entry of a
 /// vectored write costs more than the copy.
@@ -62,13 +64,21 @@ pub struct Outbox {
     rest: Option<Box<VecDeque<Segment>>>,
     /// Bytes that wait, over all segments.
     len: usize,
+    /// The last segment was not made here: it has the room that it has, and does not grow.
+    last_is_foreign: bool,
 }
 
 impl Outbox {
     /// An empty outbox, which holds no memory.
     #[must_use]
     pub const fn new() -> Self {
-        Self { first: Segment::Owned(Vec::new()), written: 0, rest: None, len: 0 }
+        Self {
+            first: Segment::Owned(Vec::new()),
+            written: 0,
+            rest: None,
+            len: 0,
+            last_is_foreign: false,
+        }
     }
 
     /// Bytes that wait to be written.
@@ -169,7 +179,7 @@ impl Outbox {
         if bytes.is_empty() {
             return;
         }
-        self.append_with(bytes.len(), |tail| tail.extend_from_slice(bytes));
+        self.append_with(bytes.len(), |tail| copying::append(tail, bytes));
     }
 
     /// Appends `bytes` without copying them where that pays.
@@ -186,6 +196,22 @@ impl Outbox {
         } else {
             self.len += bytes.len();
             self.rest.get_or_insert_default().push_back(Segment::Shared(bytes));
+        }
+    }
+
+    /// Appends `bytes` from where they lie; their memory is the outbox's from now on.
+    pub(crate) fn append_owned(&mut self, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.last_is_foreign = true;
+        if self.len == 0 {
+            self.len = bytes.len();
+            self.written = 0;
+            self.first = Segment::Owned(bytes);
+        } else {
+            self.len += bytes.len();
+            self.rest.get_or_insert_default().push_back(Segment::Owned(bytes));
         }
     }
 
@@ -209,6 +235,7 @@ impl Outbox {
     fn tail(&mut self, additional: usize) -> &mut Vec<u8> {
         if self.len == 0 {
             self.written = 0;
+            self.last_is_foreign = false;
             if !matches!(self.first, Segment::Owned(_)) {
                 self.first = Segment::Owned(Vec::new());
             }
@@ -221,11 +248,12 @@ impl Outbox {
             Some(Segment::Owned(bytes)) => {
                 bytes.is_empty()
                     || bytes.capacity() - bytes.len() >= additional
-                    || bytes.len() + additional <= SEGMENT_BYTES_MAX
+                    || (!self.last_is_foreign && bytes.len() + additional <= SEGMENT_BYTES_MAX)
             }
             _ => false,
         };
         if !fits {
+            self.last_is_foreign = false;
             self.rest.get_or_insert_default().push_back(Segment::Owned(Vec::new()));
         }
         let last = match &mut self.rest {

@@ -13,6 +13,9 @@ use crate::outcome::Cause;
 use crate::sender::{Outgoing, Queue};
 use crate::slab::Key;
 
+/// How many bytes the answers to one read may take above the high mark.
+const ANSWERS_MAX: usize = 192 * 1024;
+
 /// The part of a session that does not depend on its phase. What few sessions need is in [`Rare`],
 /// so that an idle one stays small.
 pub(crate) struct Link {
@@ -34,6 +37,8 @@ pub(crate) struct Link {
     pub(crate) paused: bool,
     /// The outbox went above its high mark, or refused a message, and is not below the low one yet.
     pub(crate) congested: bool,
+    /// What was read is being answered.
+    pub(crate) answers: bool,
     /// Keepalive is suspended, since reading has stopped.
     pub(crate) suspended: bool,
     /// Writing failed; what has arrived may still be read.
@@ -97,6 +102,7 @@ impl Link {
             blocked: false,
             paused: false,
             congested: false,
+            answers: false,
             suspended: false,
             broken: false,
             cut: false,
@@ -128,14 +134,27 @@ impl Link {
         self.paused || self.congested
     }
 
+    /// Whether something about the session is to be looked at beside what it has to say.
+    pub(crate) fn is_remarkable(&self) -> bool {
+        self.holds_back()
+            || self.suspended
+            || self.blocked
+            || self.broken
+            || self.cut
+            || self.panicked
+    }
+
     /// Whether there is something to read or to go on with.
     pub(crate) fn has_input(&self) -> bool {
         self.readable || self.rare.as_ref().is_some_and(|rare| !rare.spill.bytes.is_empty())
     }
 
-    /// Notes whether the outbox has gone above its mark.
+    /// Notes whether the outbox has gone above its mark. While one read is being answered it may go
+    /// further, since it is written right behind that: to stop in the middle would cost a copy of
+    /// what was read.
     pub(crate) fn note_level(&mut self, limits: &Config) {
-        if self.outbox.len() > limits.outbox_high_mark {
+        let slack = if self.answers { ANSWERS_MAX } else { 0 };
+        if self.outbox.len() > limits.outbox_high_mark.saturating_add(slack) {
             self.congested = true;
         }
     }

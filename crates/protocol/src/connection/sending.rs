@@ -6,6 +6,8 @@ use bytes::Bytes;
 
 use super::{Connection, Output};
 use crate::close::{CloseCode, CloseReason};
+#[cfg(feature = "deflate")]
+use crate::deflate::Deflater;
 use crate::error::SendError;
 use crate::frame::{CONTROL_BYTES_MAX, MaskKeys, Opcode};
 use crate::message::{self, Prepared};
@@ -79,7 +81,7 @@ impl Connection {
         text: String,
         output: &mut Output<'_>,
     ) -> Result<(), SendError> {
-        self.send_owned(Opcode::Text, text.into(), output)
+        self.send_owned(Opcode::Text, text.into_bytes(), output, message::write_owned)
     }
 
     /// Sends a binary message; a long one is sent from where it lies.
@@ -92,7 +94,7 @@ impl Connection {
         payload: impl Into<Bytes>,
         output: &mut Output<'_>,
     ) -> Result<(), SendError> {
-        self.send_owned(Opcode::Binary, payload.into(), output)
+        self.send_owned(Opcode::Binary, payload.into(), output, message::write_shared)
     }
 
     /// Sends a message that was encoded once for many connections. A server does not copy it.
@@ -114,7 +116,7 @@ impl Connection {
         }
         self.check_room(prepared.payload().len(), output.outbox)?;
         #[cfg(feature = "deflate")]
-        if let Some(deflater) = &mut self.deflater
+        if let Some(deflater) = self.deflater()
             && let Some(setting) = deflater.setting_for(prepared.payload())
             && let Some(frame) = prepared.compressed_frame(setting)
         {
@@ -177,8 +179,8 @@ impl Connection {
         self.closing.send_close();
         self.close_deadline = Some(output.now + self.config.close_within);
         #[cfg(feature = "deflate")]
-        {
-            self.deflater = None;
+        if let Some(deflate) = &mut self.deflate {
+            deflate.deflater = None;
         }
         Ok(())
     }
@@ -241,6 +243,13 @@ impl Connection {
         Ok(())
     }
 
+    /// What compresses messages, if compression was agreed on.
+    #[cfg(feature = "deflate")]
+    #[inline]
+    pub(super) fn deflater(&mut self) -> Option<&mut Deflater> {
+        self.deflate.as_mut()?.deflater.as_mut()
+    }
+
     /// Whether the message was written compressed; if not, nothing was written.
     #[cfg(feature = "deflate")]
     #[inline]
@@ -250,26 +259,27 @@ impl Connection {
         payload: &[u8],
         output: &mut Output<'_>,
     ) -> bool {
-        let Some(deflater) = &mut self.deflater else { return false };
+        let Some(deflater) = self.deflater() else { return false };
         let Some(compressed) = deflater.compress(payload) else { return false };
         let mask = self.mask(output.mask_keys);
         message::write_compressed(output.outbox, opcode, mask, compressed);
         true
     }
 
-    fn send_owned(
+    fn send_owned<P: AsRef<[u8]>>(
         &mut self,
         opcode: Opcode,
-        payload: Bytes,
+        payload: P,
         output: &mut Output<'_>,
+        write: fn(&mut Outbox, Opcode, Option<[u8; 4]>, P),
     ) -> Result<(), SendError> {
-        self.check_room(payload.len(), output.outbox)?;
+        self.check_room(payload.as_ref().len(), output.outbox)?;
         #[cfg(feature = "deflate")]
-        if self.write_compressed(opcode, &payload, output) {
+        if self.write_compressed(opcode, payload.as_ref(), output) {
             return Ok(());
         }
         let mask = self.mask(output.mask_keys);
-        message::write_shared(output.outbox, opcode, mask, payload);
+        write(output.outbox, opcode, mask, payload);
         Ok(())
     }
 

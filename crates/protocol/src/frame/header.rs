@@ -7,6 +7,8 @@
 //! └───┴───────┴──────┘└──────┴──────────┘└─────────────────────┴──────────────┘
 //! ```
 
+use alloc::vec::Vec;
+
 use super::opcode::Opcode;
 use crate::error::Violation;
 use crate::role::Role;
@@ -81,28 +83,43 @@ impl FrameHeader {
     /// assert_eq!(bytes[..len], [0x81, 126, 0x01, 0x00]);
     /// ```
     pub fn encode(&self, target: &mut [u8; Self::BYTES_MAX]) -> usize {
-        let [first, second, rest @ ..] = target;
-        *first = self.opcode.bits() | if self.fin { FIN } else { 0 };
-        let (length, mut len) = match self.payload_len {
-            0..=125 => (self.payload_len.to_le_bytes()[0], 2),
-            126..=0xFFFF => {
-                rest[..2].copy_from_slice(&self.payload_len.to_be_bytes()[6..]);
-                (126, 4)
+        self.put(|header| {
+            if let Some(target) = target.get_mut(..header.len()) {
+                target.copy_from_slice(header);
             }
-            _ => {
-                rest[..8].copy_from_slice(&self.payload_len.to_be_bytes());
-                (127, 10)
+            header.len()
+        })
+    }
+
+    /// Appends the header as [`encode`](Self::encode) writes it.
+    #[inline]
+    pub(crate) fn append_to(&self, target: &mut Vec<u8>) {
+        self.put(|header| target.extend_from_slice(header));
+    }
+
+    /// Gives the header's bytes to `put`, which is compiled once for each of their possible numbers:
+    /// copies of known length need no loop.
+    #[inline(always)]
+    fn put<R>(&self, put: impl FnOnce(&[u8]) -> R) -> R {
+        let first = self.opcode.bits() | if self.fin { FIN } else { 0 };
+        let length = self.payload_len.to_be_bytes();
+        let [.., high, low] = length;
+        match (self.payload_len, self.mask) {
+            (0..=125, None) => put(&[first, low]),
+            (0..=125, Some([a, b, c, d])) => put(&[first, MASK | low, a, b, c, d]),
+            (126..=0xFFFF, None) => put(&[first, 126, high, low]),
+            (126..=0xFFFF, Some([a, b, c, d])) => put(&[first, MASK | 126, high, low, a, b, c, d]),
+            (_, None) => {
+                let mut header = [first, 127, 0, 0, 0, 0, 0, 0, 0, 0];
+                header[2..].copy_from_slice(&length);
+                put(&header)
             }
-        };
-        *second = length;
-        if let Some(key) = self.mask {
-            *second |= MASK;
-            if let Some(slot) = target.get_mut(len..).and_then(<[u8]>::first_chunk_mut) {
-                *slot = key;
+            (_, Some([a, b, c, d])) => {
+                let mut header = [first, MASK | 127, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d];
+                header[2..10].copy_from_slice(&length);
+                put(&header)
             }
-            len += key.len();
         }
-        len
     }
 
     /// Reads a header from the beginning of `bytes`, which an endpoint of this role received, and

@@ -86,17 +86,46 @@ pub(crate) fn append_unmasked(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>
     if seen & NOT_ASCII == 0 { Known::Ascii } else { Known::Nothing }
 }
 
-/// Appends block by block, so that what is masked still lies in the nearest cache; returns the bits
-/// of all bytes that were appended as [`mask_seen`] does.
+/// Masks while it copies; returns the bits of all bytes that were appended as [`mask_seen`] does.
 fn append_seen<const SEEN: bool>(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) -> u64 {
+    if payload.len() <= SHORT_BYTES_MAX {
+        let start = target.len();
+        target.extend_from_slice(payload);
+        return mask_short(key, target.get_mut(start..).unwrap_or_default());
+    }
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    if std::is_x86_feature_detected!("avx2") {
+        // SAFETY: the machine has AVX2, which is all that the function asks for.
+        return unsafe { append_avx2::<SEEN>(key, payload, target) };
+    }
+    append_vectors::<SEEN>(key, payload, target)
+}
+
+/// [`append_vectors`], compiled for AVX2.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[target_feature(enable = "avx2")]
+fn append_avx2<const SEEN: bool>(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) -> u64 {
+    append_vectors::<SEEN>(key, payload, target)
+}
+
+/// The compiler makes vector instructions of these loops. What was appended is looked at block by
+/// block, while it lies in the nearest cache.
+#[inline(always)]
+fn append_vectors<const SEEN: bool>(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) -> u64 {
+    let keys = xor(key, [0; SHORT_BYTES_MAX]);
     target.reserve(payload.len());
-    let mut seen = 0;
+    let mut all = 0;
     for block in payload.chunks(BLOCK_BYTES) {
         let start = target.len();
-        target.extend_from_slice(block);
-        seen |= mask_seen::<SEEN>(key, target.get_mut(start..).unwrap_or_default());
+        for piece in block.chunks(SHORT_BYTES_MAX) {
+            target.extend(piece.iter().zip(&keys).map(|(byte, mask)| byte ^ mask));
+        }
+        if SEEN {
+            let appended = target.get(start..).unwrap_or_default();
+            all |= appended.iter().fold(0, |seen, byte| seen | byte);
+        }
     }
-    seen
+    u64::from(all)
 }
 
 /// Unmasks the payload of a whole text message in place and checks that it is UTF-8; `key` is that
@@ -358,120 +387,4 @@ const fn wide(key: [u8; 4]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::borrow::ToOwned as _;
-    use alloc::vec;
-
-    fn naive(key: [u8; 4], payload: &[u8]) -> Vec<u8> {
-        payload.iter().enumerate().map(|(index, byte)| byte ^ key[index % 4]).collect()
-    }
-
-    #[test]
-    fn msk_01_every_length_alignment_and_phase_against_the_naive_loop() {
-        let key = [0x37, 0xfa, 0x21, 0x3d];
-        let bytes: Vec<u8> = (0..1100_u32).map(|index| (index * 31 % 251) as u8).collect();
-        for len in 0..=1024 {
-            // Every phase where the ends of loops lie, one for each alignment behind that.
-            let phases = if len <= 160 { 4 } else { 1 };
-            for (align, phase) in
-                (0..16).flat_map(|align| (0..phases).map(move |phase| (align, phase)))
-            {
-                let source = &bytes[align..align + len];
-                let phase = rotate_key(key, (align + phase) as u64);
-                let expected = naive(phase, source);
-
-                let mut in_place = bytes.clone();
-                mask(phase, &mut in_place[align..align + len]);
-                assert_eq!(in_place[align..align + len], expected);
-                assert_eq!(in_place[..align], bytes[..align]);
-                assert_eq!(in_place[align + len..], bytes[align + len..]);
-
-                let mut copied = vec![9; align];
-                append_masked(phase, source, &mut copied);
-                assert_eq!(copied[align..], expected);
-            }
-        }
-    }
-
-    #[test]
-    fn msk_09_a_key_rotated_by_n_continues_at_byte_n() {
-        let key = [1, 2, 3, 4];
-        let payload: Vec<u8> = (0..40).collect();
-        let whole = naive(key, &payload);
-        for cut in 0..=payload.len() {
-            let mut pieces = payload.clone();
-            let (head, tail) = pieces.split_at_mut(cut);
-            mask(key, head);
-            mask(rotate_key(key, cut as u64), tail);
-            assert_eq!(pieces, whole, "cut at {cut}");
-        }
-    }
-
-    /// Asserts that `bytes` are judged as std judges them when they come masked.
-    fn judge(key: [u8; 4], bytes: &[u8]) {
-        let mut masked = naive(key, bytes);
-        let text = unmask_text(key, &mut masked).ok().map(str::to_owned);
-        assert_eq!(text.as_deref(), core::str::from_utf8(bytes).ok());
-        let mut appended = Vec::new();
-        let known = append_unmasked(key, &naive(key, bytes), &mut appended);
-        assert_eq!(appended, bytes);
-        assert_eq!(known == Known::Ascii, bytes.is_ascii());
-    }
-
-    #[test]
-    fn utf_01_a_masked_text_of_long_characters_is_judged_as_std_judges_it() {
-        let key = [0xfa, 0x21, 0x3d, 0x80];
-        let lens = [0..20, 60..72, 120..132, 250..262].into_iter().flatten();
-        for (len, before) in lens.flat_map(|len| (0..4).map(move |before| (len, before))) {
-            for character in ["é", "文", "🦀"] {
-                let count = len / character.len();
-                let text = "a".repeat(before) + &character.repeat(count);
-                judge(key, text.as_bytes());
-                let mut bytes = (text + "a").into_bytes();
-                judge(key, &bytes);
-                // One byte wrong, wherever the text may have been cut for the check.
-                for place in
-                    [61, 62, 63, 64, 65, 125, 126, 127, 128, 129, bytes.len().saturating_sub(2)]
-                {
-                    for wrong in [b'a', 0x80, 0xC3, 0xF0] {
-                        let Some(byte) = bytes.get_mut(place) else { continue };
-                        let right = core::mem::replace(byte, wrong);
-                        judge(key, &bytes);
-                        bytes[place] = right;
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn utf_01_a_masked_text_is_judged_as_std_judges_it() {
-        let key = [0x37, 0xfa, 0x21, 0x3d];
-        let pieces: [&[u8]; 6] = [
-            "é".as_bytes(),
-            "文".as_bytes(),
-            "🦀".as_bytes(),
-            b"\xFF",
-            b"\xF0\x9F",
-            b"\xED\xA0\x80",
-        ];
-        let blocks = [BLOCK_BYTES, BLOCK_BYTES + 3, 2 * BLOCK_BYTES, 2 * BLOCK_BYTES + 40];
-        let short = [0..4, 62..67, 125..131, 253..260].into_iter().flatten();
-        for len in short.chain(blocks) {
-            // Every place in what is short; in what is long where a loop's turns end.
-            let borders = [0, 128, 256, BLOCK_BYTES, 2 * BLOCK_BYTES, len];
-            let near = borders.map(|border| border.saturating_sub(5)..border + 2);
-            let short = if len <= 300 && !cfg!(miri) { 0..len } else { 0..0 };
-            for place in near.into_iter().flatten().chain(short) {
-                for piece in pieces {
-                    let mut bytes = vec![b'a'; len];
-                    let Some(target) = bytes.get_mut(place..) else { continue };
-                    // A piece at the end is cut.
-                    target.iter_mut().zip(piece).for_each(|(byte, value)| *byte = *value);
-                    judge(key, &bytes);
-                }
-            }
-        }
-    }
-}
+mod tests;

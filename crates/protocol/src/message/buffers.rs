@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::classes::Classes;
 use super::progress::Progress;
+use crate::copying;
 use crate::event::Event;
 
 /// How many idle states of messages that were not whole are kept.
@@ -45,6 +46,14 @@ impl Buffers {
     #[must_use]
     pub fn take(&mut self, capacity_min: usize) -> Vec<u8> {
         self.classes.take(capacity_min)
+    }
+
+    /// A buffer with a copy of `bytes`.
+    #[must_use]
+    pub fn copy_of(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut buffer = self.take(bytes.len());
+        copying::append(&mut buffer, bytes);
+        buffer
     }
 
     /// Keeps a buffer for the next taker, or frees it: if it has less than 512 B or more than 4 MiB,

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::classes::{CLASS_BYTES_MIN, Classes};
 use super::control::{self, ControlBody};
 use crate::config::Config;
+use crate::copying;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Fault, Inflater, Step};
 use crate::error::{ProtocolError, Violation};
@@ -17,6 +18,13 @@ use crate::utf8::{self, Known};
 /// A frame that lacks fewer bytes than this is read through the caller's buffer: to read straight
 /// into the message would cost a read of its own.
 const DIRECT_BYTES_MIN: u64 = 16 * 1024;
+
+/// As many bytes as a read into the message has room for at least.
+const LEAST_ROOM: usize = 4 * 1024;
+
+/// A message may be put together in an idle buffer with room for all that can come as soon as one in
+/// so many of its bytes has come.
+const AHEAD_MAX: usize = 8;
 
 /// What is known of a message from its first byte that did not come with the rest to its end, of
 /// the control frames inside of it, and of a header that is not whole.
@@ -190,9 +198,8 @@ impl Progress {
         }
         let to_come = self.frames.message_bytes_to_come(&header);
         let buffer = self.message.as_mut()?.expose();
-        if buffer.capacity() == buffer.len() {
-            grow(buffer, 1, to_come);
-        }
+        // Not a read for the few bytes that still fit.
+        grow(buffer, LEAST_ROOM, to_come);
         let room = (buffer.capacity() - buffer.len()) as u64;
         (room <= remaining).then_some(buffer)
     }
@@ -264,7 +271,7 @@ impl Partial {
             if chunk.header.mask.is_some() {
                 return Ok(frame::append_unmasked(chunk.key, payload, buffer));
             }
-            buffer.extend_from_slice(payload);
+            copying::append(buffer, payload);
             Ok(Known::Nothing)
         })
     }
@@ -339,12 +346,18 @@ fn grow(buffer: &mut Vec<u8>, additional: usize, appended_max: u64) {
     }
 }
 
-/// As [`grow`], into a buffer that lies idle where there is one of such a size.
+/// As [`grow`], into a buffer that lies idle where there is one of such a size, or of the size of
+/// all that can come: that is memory which earlier messages have filled.
 fn grow_from(memory: &mut Classes, buffer: &mut Vec<u8>, additional: usize, appended_max: u64) {
     let Some(capacity) = wanted(buffer, additional, appended_max) else { return };
-    match memory.take_idle(capacity) {
+    let whole = usize::try_from(appended_max)
+        .ok()
+        .and_then(|appended_max| appended_max.checked_add(buffer.len()))
+        .filter(|whole| *whole / AHEAD_MAX <= capacity);
+    let idle = whole.and_then(|whole| memory.take_idle(whole));
+    match idle.or_else(|| memory.take_idle(capacity)) {
         Some(mut larger) => {
-            larger.extend_from_slice(buffer);
+            copying::append(&mut larger, buffer);
             memory.give_back(core::mem::replace(buffer, larger));
         }
         // What is smaller would not be kept when it comes back.

@@ -11,7 +11,7 @@ use super::buffers::Buffers;
 use super::progress::Progress;
 use crate::config::Config;
 #[cfg(feature = "deflate")]
-use crate::deflate::{Deflate, Inflater};
+use crate::deflate::Inflater;
 use crate::error::{ProtocolError, Violation};
 use crate::event::{Event, Payload, Text};
 use crate::frame::{self, Opcode, WholeMessage};
@@ -30,29 +30,11 @@ pub(crate) struct MessageReader {
     frame_offset: u64,
     /// Where in the stream the next frame begins. INVARIANT: true while `progress` is `None`.
     next_offset: u64,
-    /// Whether a piece of a data frame has come since that was last asked.
-    data_came: bool,
-    /// What inflates compressed messages, if compression was agreed on.
-    #[cfg(feature = "deflate")]
-    inflater: Option<Box<Inflater>>,
 }
 
 impl MessageReader {
     pub(crate) const fn new() -> Self {
-        Self {
-            progress: None,
-            frame_offset: 0,
-            next_offset: 0,
-            data_came: false,
-            #[cfg(feature = "deflate")]
-            inflater: None,
-        }
-    }
-
-    /// Takes compressed messages from now on.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn set_deflate(&mut self, agreed: &Deflate, config: &Config) {
-        self.inflater = Some(Box::new(Inflater::new(agreed, config.message_bytes_max)));
+        Self { progress: None, frame_offset: 0, next_offset: 0 }
     }
 
     /// Takes the message that comes next if it is not fragmented and lies whole in `input`: the
@@ -74,11 +56,12 @@ impl MessageReader {
     }
 
     /// Takes bytes from `input` and returns the next message or control frame, or `None` when all
-    /// of `input` was taken.
+    /// of `input` was taken. Messages may be compressed if there is an `inflater`.
     pub(crate) fn next<'b>(
         &mut self,
         role: Role,
         config: &Config,
+        #[cfg(feature = "deflate")] inflater: Option<&mut Inflater>,
         buffers: &mut Buffers,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Event<'b>>, ProtocolError> {
@@ -86,7 +69,7 @@ impl MessageReader {
             let mut progress = buffers.progress();
             progress.begin(self.next_offset, role, config);
             #[cfg(feature = "deflate")]
-            if self.inflater.is_some() {
+            if inflater.is_some() {
                 progress.allow_compressed();
             }
             progress
@@ -95,16 +78,15 @@ impl MessageReader {
             input,
             buffers.classes(),
             #[cfg(feature = "deflate")]
-            self.inflater.as_deref_mut(),
+            inflater,
         );
         self.keep(progress, event.is_err(), buffers);
         event
     }
 
     /// Keeps what is not whole yet, and gives the memory back if all is.
-    fn keep(&mut self, mut progress: Box<Progress>, has_failed: bool, buffers: &mut Buffers) {
+    fn keep(&mut self, progress: Box<Progress>, has_failed: bool, buffers: &mut Buffers) {
         (self.frame_offset, self.next_offset) = progress.offsets();
-        self.data_came |= progress.take_data_came();
         if has_failed {
             return;
         }
@@ -115,19 +97,10 @@ impl MessageReader {
         }
     }
 
-    /// What inflating has cost since the last call, in bytes inflated.
+    /// Whether a piece of a message that is not whole has come since the last call.
     #[inline]
-    pub(crate) fn take_inflating_cost(&mut self) -> usize {
-        #[cfg(feature = "deflate")]
-        return self.inflater.as_mut().map_or(0, |inflater| inflater.take_cost());
-        #[cfg(not(feature = "deflate"))]
-        0
-    }
-
-    /// Whether a piece of a data frame has come since the last call.
-    #[inline]
-    pub(crate) const fn take_data_came(&mut self) -> bool {
-        core::mem::replace(&mut self.data_came, false)
+    pub(crate) fn take_data_came(&mut self) -> bool {
+        self.progress.as_mut().is_some_and(|progress| progress.take_data_came())
     }
 
     /// When the message in progress must have ended, if that was set; `None` between two messages.
@@ -150,10 +123,6 @@ impl MessageReader {
     /// Forgets the message in progress and gives its memory back.
     pub(crate) fn discard(&mut self) {
         self.progress = None;
-        #[cfg(feature = "deflate")]
-        {
-            self.inflater = None;
-        }
     }
 
     /// The buffer of the message in progress with room for what comes next, if it pays to read

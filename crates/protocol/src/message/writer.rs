@@ -1,10 +1,10 @@
 //! Frames out of whole messages (RFC 6455, section 6.1).
 
-#[cfg(feature = "deflate")]
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::copying;
 use crate::frame::{self, FrameHeader, Opcode};
 use crate::outbox::Outbox;
 
@@ -25,21 +25,36 @@ pub(crate) const fn framed_len(payload_len: usize, masked: bool) -> usize {
 
 /// Appends a whole message, or a control frame, with a copy of `payload`.
 pub(crate) fn write(outbox: &mut Outbox, opcode: Opcode, mask: Option<[u8; 4]>, payload: &[u8]) {
-    let (header, header_len) = header(opcode, mask, payload.len());
-    outbox.append_with(header.len() + payload.len(), |tail| {
-        // A copy of known length needs no loop; what is too much of it is taken back.
-        let start = tail.len();
-        tail.extend_from_slice(&header);
-        tail.truncate(start + header_len);
+    let header = header(opcode, mask, payload.len());
+    outbox.append_with(FrameHeader::BYTES_MAX + payload.len(), |tail| {
+        header.append_to(tail);
         match mask {
-            None => tail.extend_from_slice(payload),
+            None => copying::append(tail, payload),
             Some(key) => frame::append_masked(key, payload, tail),
         }
     });
 }
 
-/// Appends a whole message. A long payload is not copied: unmasked it is shared, masked it is
-/// changed in place if nobody else holds it.
+/// Appends a whole message. A long payload is not copied but masked where it lies, and its memory
+/// becomes the outbox's.
+pub(crate) fn write_owned(
+    outbox: &mut Outbox,
+    opcode: Opcode,
+    mask: Option<[u8; 4]>,
+    mut payload: Vec<u8>,
+) {
+    if payload.len() < SENT_FROM_WHERE_IT_LIES {
+        return write(outbox, opcode, mask, &payload);
+    }
+    if let Some(key) = mask {
+        frame::mask(key, &mut payload);
+    }
+    append_header(outbox, opcode, mask, payload.len());
+    outbox.append_owned(payload);
+}
+
+/// Appends a whole message. A long payload is not copied: if nobody else holds it, it is taken as
+/// [`write_owned`] does, and if not it is shared, unless it must be masked.
 pub(crate) fn write_shared(
     outbox: &mut Outbox,
     opcode: Opcode,
@@ -49,19 +64,19 @@ pub(crate) fn write_shared(
     if payload.len() < SENT_FROM_WHERE_IT_LIES {
         return write(outbox, opcode, mask, &payload);
     }
-    let payload = match mask {
-        None => payload,
-        Some(key) => match payload.try_into_mut() {
-            Ok(mut payload) => {
-                frame::mask(key, &mut payload);
-                payload.freeze()
-            }
-            Err(payload) => return write(outbox, opcode, mask, &payload),
-        },
-    };
-    let (header, header_len) = header(opcode, mask, payload.len());
-    outbox.append(header.get(..header_len).unwrap_or_default());
-    outbox.append_shared(payload);
+    match (payload.try_into_mut(), mask) {
+        (Ok(payload), _) => write_owned(outbox, opcode, mask, payload.into()),
+        (Err(payload), Some(_)) => write(outbox, opcode, mask, &payload),
+        (Err(payload), None) => {
+            append_header(outbox, opcode, mask, payload.len());
+            outbox.append_shared(payload);
+        }
+    }
+}
+
+fn append_header(outbox: &mut Outbox, opcode: Opcode, mask: Option<[u8; 4]>, payload_len: usize) {
+    let header = header(opcode, mask, payload_len);
+    outbox.append_with(FrameHeader::BYTES_MAX, |tail| header.append_to(tail));
 }
 
 /// Appends a whole message whose payload is compressed (RFC 7692, section 6.1).
@@ -72,31 +87,26 @@ pub(crate) fn write_compressed(
     mask: Option<[u8; 4]>,
     mut payload: Vec<u8>,
 ) {
-    let (mut header, header_len) = header(opcode, mask, payload.len());
-    header[0] |= frame::RESERVED_1;
+    let mut bytes = [0; FrameHeader::BYTES_MAX];
+    let header_len = header(opcode, mask, payload.len()).encode(&mut bytes);
+    bytes[0] |= frame::RESERVED_1;
+    let header = bytes.get(..header_len).unwrap_or_default();
     if let Some(key) = mask {
         frame::mask(key, &mut payload);
     }
     if payload.len() < SENT_FROM_WHERE_IT_LIES {
         outbox.append_with(header_len + payload.len(), |tail| {
-            tail.extend_from_slice(header.get(..header_len).unwrap_or_default());
-            tail.extend_from_slice(&payload);
+            tail.extend_from_slice(header);
+            copying::append(tail, &payload);
         });
     } else {
         // It was made with more room than it came to need, and may wait for long.
         payload.shrink_to_fit();
-        outbox.append(header.get(..header_len).unwrap_or_default());
-        outbox.append_shared(payload.into());
+        outbox.append(header);
+        outbox.append_owned(payload);
     }
 }
 
-fn header(
-    opcode: Opcode,
-    mask: Option<[u8; 4]>,
-    payload_len: usize,
-) -> ([u8; FrameHeader::BYTES_MAX], usize) {
-    let header = FrameHeader { fin: true, opcode, mask, payload_len: payload_len as u64 };
-    let mut bytes = [0; FrameHeader::BYTES_MAX];
-    let len = header.encode(&mut bytes);
-    (bytes, len)
+const fn header(opcode: Opcode, mask: Option<[u8; 4]>, payload_len: usize) -> FrameHeader {
+    FrameHeader { fin: true, opcode, mask, payload_len: payload_len as u64 }
 }

@@ -5,6 +5,7 @@ use std::io;
 use sockeye_protocol::{Connection, Event, ProtocolError};
 
 use super::Reactor;
+use super::flush::write;
 use crate::engine::{Engine, Input, Received};
 use crate::guard::{Panicked, guard};
 use crate::handler::{Handler, Service};
@@ -14,6 +15,10 @@ use crate::peer::Peer;
 use crate::session::{Open, Phase, Session};
 use crate::shared::Shared;
 use crate::slab::Key;
+
+/// From this many bytes on what was said is written before more is read, as long as it lies in the
+/// nearer caches.
+const WRITTEN_AT_ONCE_MIN: usize = 64 * 1024;
 
 /// How much more than its budget a session may read while no other is ready.
 const ALONE: usize = 4;
@@ -44,20 +49,60 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let Self { engine, sessions, shared, .. } = self;
         let Some(Session { link, phase }) = sessions.get_mut(key) else { return };
         let Phase::Open(Open { connection, handler }) = phase else { return };
+        // It is settled below, or listed there.
+        let is_listed = std::mem::replace(&mut link.listed_flush, true);
         let mut taken = 0;
         loop {
+            link.answers = true;
             let fed = read_some(engine, shared, link, connection, handler);
+            link.answers = false;
             match fed {
                 Fed::Taken(bytes) => taken += bytes,
                 Fed::Waits => break,
+            }
+            if link.outbox.len() >= WRITTEN_AT_ONCE_MIN {
+                // A payload that was sent from where it lies is dropped here, and its owner is the
+                // user's.
+                if guard(|| write(engine, shared, link)).is_err() {
+                    return self.give_up(key);
+                }
+                link.note_level();
             }
             if taken >= budget {
                 shared.list_ready(link);
                 break;
             }
         }
-        shared.list_flush(link);
+        if is_listed {
+            return;
+        }
+        match guard(|| settle_plain(engine, shared, link, connection)) {
+            Ok(true) => {
+                link.listed_flush = false;
+                self.arm(key);
+            }
+            Ok(false) => shared.flush.push(key),
+            Err(Panicked) => self.give_up(key),
+        }
     }
+}
+
+/// Writes what reading has made the session say, if nothing else can make it say something in this
+/// turn and nothing else is to be done about it: no sender, no group, no end. What was just touched
+/// is still in the nearest caches then, and the flush phase has nothing to look at. Returns whether
+/// that was so and all could be written.
+fn settle_plain<E: Engine>(
+    engine: &mut E,
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &Connection,
+) -> bool {
+    if link.rare.is_some() || link.is_remarkable() || !connection.is_open() {
+        return false;
+    }
+    write(engine, shared, link);
+    shared.reclaim(link);
+    link.outbox.is_empty() && link.rare.is_none() && !link.is_remarkable()
 }
 
 /// What one step of reading came to.
@@ -163,8 +208,7 @@ pub(super) fn feed<H: Handler>(
     let fed = guard(|| feed_events(shared, link, connection, handler, input, &mut inflated));
     note(link, fed);
     if !input.is_empty() && connection.closed().is_none() && !link.panicked {
-        let mut bytes = shared.pool.take(input.len());
-        bytes.extend_from_slice(input);
+        let bytes = shared.pool.copy_of(input);
         link.rare_mut().spill = Spill { bytes, start: 0 };
     }
     inflated
@@ -224,7 +268,6 @@ fn feed_received<H: Handler>(
     handler: &mut H,
     count: usize,
 ) {
-    shared.lend(link, count);
     let fed = guard(|| {
         let mut output = shared.output(link);
         if let Some(event) = connection.received(count, &mut output)? {
