@@ -66,7 +66,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 if guard(|| write(engine, shared, link)).is_err() {
                     return self.give_up(key);
                 }
-                link.note_level();
+                link.note_level(connection.config());
             }
             if taken >= budget {
                 shared.list_ready(link);
