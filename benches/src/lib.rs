@@ -1,9 +1,8 @@
 //! Inputs that the benches and the comparison programs share.
 
-pub mod load;
+pub mod compare;
 pub mod operations;
 pub mod pages;
-pub mod raw;
 pub mod report;
 
 /// The masking key of all inputs.

@@ -10,23 +10,26 @@ use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use crate::Fault;
 use crate::hub::Hub;
 
+/// More than a client has under way in any experiment.
+const BATCH_MAX: usize = 128;
+
 /// Sends back each message of which `reply` makes one.
 pub(crate) async fn echo<S, M, E>(mut socket: S, reply: fn(M) -> Option<M>) -> Result<(), Fault>
 where
     S: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
     E: Into<Fault>,
 {
+    // All that is ready is taken first: some libraries flush what was fed whenever they are asked for the next message.
+    let mut batch = Vec::new();
     while let Some(message) = socket.next().await {
-        let mut message = message.map_err(Into::into)?;
-        loop {
-            if let Some(reply) = reply(message) {
-                socket.feed(reply).await.map_err(Into::into)?;
-            }
-            match socket.next().now_or_never() {
-                Some(Some(next)) => message = next.map_err(Into::into)?,
-                Some(None) => return Ok(()),
-                None => break,
-            }
+        batch.push(message.map_err(Into::into)?);
+        while batch.len() < BATCH_MAX
+            && let Some(Some(next)) = socket.next().now_or_never()
+        {
+            batch.push(next.map_err(Into::into)?);
+        }
+        for message in batch.drain(..).filter_map(reply) {
+            socket.feed(message).await.map_err(Into::into)?;
         }
         socket.flush().await.map_err(Into::into)?;
     }

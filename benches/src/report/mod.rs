@@ -3,9 +3,11 @@
 // In reading order; a module uses only modules declared below it.
 mod table;
 mod plot;
+mod chart;
 mod results;
 mod setting;
 
+pub use chart::{Chart, Scale};
 pub use plot::plot;
 pub use results::{Group, Row, read};
 pub use setting::Setting;

@@ -23,10 +23,20 @@ impl Setting {
     /// the day of `measured`.
     #[must_use]
     pub fn read(root: &Path, measured: SystemTime) -> Self {
+        let names = [OURS].into_iter().chain(PEERS).chain(NEIGHBOURS).chain(["sha1", "base64"]);
+        Self::read_with(root, measured, names)
+    }
+
+    /// The same with the versions of these crates.
+    #[must_use]
+    pub fn read_with<'n>(
+        root: &Path,
+        measured: SystemTime,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Self {
         let rustc = Command::new("rustc").arg("--version").output();
         let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
         let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap_or_default();
-        let names = [OURS].into_iter().chain(PEERS).chain(NEIGHBOURS).chain(["sha1", "base64"]);
         let version = |name: &str| Some((name.to_owned(), version(&lock, crate_of(name))?));
         Self {
             machine: machine(),

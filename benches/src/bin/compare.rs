@@ -1,0 +1,163 @@
+//! Measures Sockeye beside raw TCP and beside other servers, and writes what came of it into docs/performance.md.
+//!
+//! Builds `sockeye` and `sockeye-peers` first, in release mode. Every server is a process of its own on one processor,
+//! and the load, which is `sockeye bench`, on the other; all servers of an experiment are up at the same time and take
+//! turns, round by round. A figure is the median of the rounds' ratios to the raw server, with its 95 % bootstrap
+//! interval. What was measured is kept in `target/compare.json`, so that experiments can be measured again one by one.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+use clap::Parser;
+use sockeye_benches::compare::{
+    EXPERIMENTS, Experiment, KINDS, Kind, Plan, Results, all, crates, file_of, measure, newest,
+    plot, section, verdict,
+};
+use sockeye_benches::report::{Setting, replace_between};
+
+/// Servers measured beside each other.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Rounds of each server
+    #[arg(long, default_value_t = 30)]
+    rounds: usize,
+    /// Five rounds: for orientation, not for figures that are quoted
+    #[arg(long)]
+    quick: bool,
+    /// Only experiments whose name contains this, such as 100:32 or broadcast; may be given several times
+    #[arg(long)]
+    only: Vec<String>,
+    /// Only these servers beside the raw one; may be given several times
+    #[arg(long)]
+    peer: Vec<String>,
+    /// Leave docs/performance.md as it is
+    #[arg(long)]
+    no_docs: bool,
+    /// Measure nothing, only write what was measured before
+    #[arg(long)]
+    no_measuring: bool,
+    /// Use the programs as they are
+    #[arg(long)]
+    no_build: bool,
+    /// Let the system choose processors
+    #[arg(long)]
+    no_pin: bool,
+    /// List the experiments
+    #[arg(long)]
+    list: bool,
+}
+
+/// Memory does not vary as time does.
+const IDLE_ROUNDS_MAX: usize = 3;
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("compare: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), String> {
+    let chosen = |experiment: &&Experiment| {
+        let name = experiment.name();
+        arguments.only.is_empty() || arguments.only.iter().any(|part| name.contains(part))
+    };
+    let experiments: Vec<_> = EXPERIMENTS.iter().filter(chosen).collect();
+    if arguments.list {
+        experiments.iter().for_each(|experiment| println!("{}", experiment.name()));
+        return Ok(());
+    }
+    if experiments.is_empty() {
+        return Err("--only names no experiment; --list lists them".to_owned());
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let own = env::current_exe().map_err(|error| error.to_string())?;
+    let folder = own.parent().expect("a program lies in a folder");
+    let file = folder.parent().unwrap_or(folder).join("compare.json");
+    let mut results = Results::read(&file)?;
+    if !arguments.no_measuring {
+        if !arguments.no_build {
+            build(root)?;
+        }
+        measure_all(arguments, &experiments, folder, &mut results, &file)?;
+    }
+    if arguments.no_docs { Ok(()) } else { write_docs(root, &results) }
+}
+
+/// The two programs, beside this one.
+fn build(root: &Path) -> Result<(), String> {
+    let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
+    let mut command = Command::new(cargo);
+    command.current_dir(root).args([
+        "build",
+        "--release",
+        "-p",
+        "sockeye-cli",
+        "-p",
+        "sockeye-peers",
+    ]);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err("the servers do not build".to_owned()),
+        Err(error) => Err(format!("cargo: {error}")),
+    }
+}
+
+fn measure_all(
+    arguments: &Arguments,
+    experiments: &[&Experiment],
+    folder: &Path,
+    results: &mut Results,
+    file: &Path,
+) -> Result<(), String> {
+    let is_chosen = |name: &str| {
+        arguments.peer.is_empty() || name == "raw" || arguments.peer.iter().any(|one| one == name)
+    };
+    let peers: Vec<_> = all().filter(|peer| is_chosen(peer.name)).collect();
+    let rounds = if arguments.quick { 5 } else { arguments.rounds };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    for experiment in experiments {
+        let name = experiment.name();
+        let is_idle = experiment.kind == Kind::Idle;
+        let rounds = if is_idle { rounds.min(IDLE_ROUNDS_MAX) } else { rounds };
+        let plan = Plan { folder, rounds, pin: !arguments.no_pin && cores > 1 };
+        let outcome =
+            measure(&plan, experiment, &peers, |round| eprint!("\r{name}: round {round}"))?;
+        eprint!("\r\x1b[K");
+        let unit = if is_idle { "bytes" } else { "ns" };
+        println!("{name}");
+        for peer in &peers {
+            let Some(median) = outcome.median(peer.name) else { continue };
+            let ratio = outcome.ratio(peer.name, None);
+            let ratio = ratio.map_or_else(String::new, |ratio| {
+                format!("{:8.3}  {:.3}–{:.3}", ratio.median, ratio.low, ratio.high)
+            });
+            println!("  {:20} {median:10.0} {unit} {ratio}", peer.label);
+        }
+        print!("{}", verdict(experiment, &outcome));
+        results.experiments.insert(name, outcome);
+        // After each, so that an interrupted run has not been for nothing.
+        results.write(file)?;
+    }
+    Ok(())
+}
+
+fn write_docs(root: &Path, results: &Results) -> Result<(), String> {
+    let setting = Setting::read_with(root, newest(results), crates());
+    let figures = root.join("docs/figures");
+    let in_docs = |error| format!("docs: {error}");
+    fs::create_dir_all(&figures).map_err(in_docs)?;
+    for kind in KINDS {
+        if let Some(svg) = plot(results, kind, &setting) {
+            fs::write(figures.join(file_of(kind)), svg).map_err(in_docs)?;
+        }
+    }
+    let document = root.join("docs/performance.md");
+    let text = fs::read_to_string(&document).map_err(in_docs)?;
+    fs::write(document, replace_between(&text, "loop", &section(results, &setting))?)
+        .map_err(in_docs)
+}

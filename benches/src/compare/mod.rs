@@ -1,0 +1,80 @@
+//! Servers side by side under the same loads, for `cargo run -p sockeye-benches --release --bin compare`.
+
+// In reading order; a module uses only modules declared below it.
+mod section;
+mod results;
+mod processes;
+mod statistics;
+mod experiments;
+mod peers;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+pub use experiments::{EXPERIMENTS, Experiment, KINDS, Kind};
+pub use peers::{OTHERS, OURS, Peer, RAW, all};
+pub use results::{Outcome, Results};
+pub use section::{crates, file_of, newest, plot, section, verdict};
+pub use statistics::{Estimate, median};
+
+use processes::{Load, Server, idle_bytes};
+
+/// Where the programs are, and how often they run.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'p> {
+    /// The folder with `sockeye` and `sockeye-peers`.
+    pub folder: &'p Path,
+    /// How many rounds each server does, beside one that warms up.
+    pub rounds: usize,
+    /// Whether the servers stay on one processor and the loads on another.
+    pub pin: bool,
+}
+
+/// Measures `experiment` on all of `peers`, which take turns; `round` is told of each round that is over.
+///
+/// # Errors
+///
+/// When a server or a load fails.
+pub fn measure(
+    plan: &Plan<'_>,
+    experiment: &Experiment,
+    peers: &[Peer],
+    mut round: impl FnMut(usize),
+) -> Result<Outcome, String> {
+    let mut costs: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    let mut add = |peer: Peer, cost: f64| costs.entry(peer.name.to_owned()).or_default().push(cost);
+    if experiment.kind == Kind::Idle {
+        for index in 0..plan.rounds {
+            for peer in peers {
+                // A fresh one each time: memory that was used before would not grow.
+                let server = Server::start(plan.folder, *peer, experiment, plan.pin)?;
+                add(*peer, idle_bytes(plan.folder, &server, experiment, plan.pin)?);
+            }
+            round(index + 1);
+        }
+    } else {
+        let mut pairs = Vec::new();
+        for peer in peers {
+            let server = Server::start(plan.folder, *peer, experiment, plan.pin)?;
+            let load = Load::start(plan.folder, &server, experiment, plan.pin);
+            let load = load.map_err(|error| format!("{}: {error}", peer.name))?;
+            // In this order, so that the load ends before the server that it would miss.
+            pairs.push((*peer, load, server));
+        }
+        for index in 0..=plan.rounds {
+            let len = pairs.len();
+            for turn in 0..len {
+                // Who comes first changes, so that none always comes behind the same.
+                let (peer, load, _) = &mut pairs[(turn + index) % len];
+                let cost = load.round().map_err(|error| format!("{}: {error}", peer.name))?;
+                // The first round warms up.
+                if index > 0 {
+                    add(*peer, cost);
+                }
+            }
+            round(index);
+        }
+    }
+    Ok(Outcome { measured: SystemTime::now(), costs })
+}
