@@ -1,12 +1,14 @@
 //! Sockeye with an async function for each connection, polled on the loop.
 
+use std::time::Duration;
+
 use sockeye::{Policy, Server};
 
 use crate::Fault;
 use crate::events::{limits, run};
 
-pub(crate) fn serve(broadcasts: bool) -> Result<(), Fault> {
-    let server = limits(Server::builder());
+pub(crate) fn serve(broadcasts: bool, heartbeat: Option<Duration>) -> Result<(), Fault> {
+    let server = limits(Server::builder(), heartbeat);
     run(if broadcasts {
         server.route("/", async |mut socket| {
             let all = socket.group("all");

@@ -1,5 +1,7 @@
 //! Sockeye with events: what comes is answered from where it lies.
 
+use std::time::Duration;
+
 use sockeye::{Event, Group, Handler, Message, Peer, Policy, Server, ServerBuilder};
 
 use crate::{Fault, MESSAGE_BYTES_MAX, say};
@@ -41,8 +43,8 @@ impl Handler for Member {
     }
 }
 
-pub(crate) fn serve(broadcasts: bool) -> Result<(), Fault> {
-    let server = limits(Server::builder());
+pub(crate) fn serve(broadcasts: bool, heartbeat: Option<Duration>) -> Result<(), Fault> {
+    let server = limits(Server::builder(), heartbeat);
     run(if broadcasts {
         server.route_events("/", |request| Ok(Member(request.group("all"))))
     } else {
@@ -50,10 +52,11 @@ pub(crate) fn serve(broadcasts: bool) -> Result<(), Fault> {
     })
 }
 
-/// The limits that all servers have.
-pub(crate) fn limits(server: ServerBuilder) -> ServerBuilder {
+/// The limits that all servers have, and pings after so much silence, if that is not to be the usual.
+pub(crate) fn limits(server: ServerBuilder, heartbeat: Option<Duration>) -> ServerBuilder {
     server.message_bytes_max(MESSAGE_BYTES_MAX).connection(|connection| {
         connection.outbox_bytes_max += MESSAGE_BYTES_MAX;
+        connection.ping_after = heartbeat.or(connection.ping_after);
     })
 }
 

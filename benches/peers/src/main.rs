@@ -18,6 +18,7 @@ mod raw;
 
 use std::io::{self, Write};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
@@ -56,6 +57,9 @@ struct Arguments {
     /// What a client has under way at most, in bytes: those that allocate their read buffer once take it from this
     #[arg(long, default_value_t = 4096)]
     window_bytes: usize,
+    /// Ping connections that are silent every so many seconds: known to the raw server and to Sockeye's
+    #[arg(long)]
+    heartbeat: Option<u64>,
     /// Stay on this processor
     #[arg(long)]
     cpu: Option<usize>,
@@ -70,11 +74,15 @@ fn main() -> Result<(), Fault> {
     }
     raise_descriptor_limit();
     let broadcast = arguments.broadcast;
+    let heartbeat = arguments.heartbeat.map(Duration::from_secs);
     match arguments.name {
+        Name::Raw if heartbeat.is_some() => {
+            raw::heartbeat(listen()?, heartbeat.unwrap_or_default())?;
+        }
         Name::Raw if broadcast => raw::broadcast(listen()?, arguments.frame_bytes)?,
         Name::Raw => raw::echo(listen()?)?,
-        Name::Events => events::serve(broadcast)?,
-        Name::Async => conversation::serve(broadcast)?,
+        Name::Events => events::serve(broadcast, heartbeat)?,
+        Name::Async => conversation::serve(broadcast, heartbeat)?,
         Name::Fastwebsockets => fastwebsockets::serve(listen()?, broadcast)?,
         Name::SockudoWs => sockudo_ws::serve(listen()?, broadcast)?,
         Name::TokioTungstenite => {

@@ -7,12 +7,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::SystemTime;
 use std::{env, fs};
 
 use clap::Parser;
 use sockeye_benches::compare::{
-    EXPERIMENTS, Experiment, KINDS, Kind, Plan, Results, all, crates, file_of, measure, newest,
-    plot, section, verdict,
+    EXPERIMENTS, Experiment, KINDS, Kind, Million, Plan, Results, all, crates, crowd,
+    crowd_section, file_of, measure, newest, plot, section, verdict,
 };
 use sockeye_benches::report::{Setting, replace_between};
 
@@ -43,6 +44,12 @@ struct Arguments {
     /// Let the system choose processors
     #[arg(long)]
     no_pin: bool,
+    /// Instead of all that, open a million idle connections, or so many, with a ping every 20 s
+    #[arg(long, value_name = "CONNECTIONS", num_args = 0..=1, default_missing_value = "1000000")]
+    million: Option<usize>,
+    /// How many seconds they stay
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
     /// List the experiments
     #[arg(long)]
     list: bool,
@@ -78,6 +85,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let own = env::current_exe().map_err(|error| error.to_string())?;
     let folder = own.parent().expect("a program lies in a folder");
     let file = folder.parent().unwrap_or(folder).join("compare.json");
+    if let Some(connections) = arguments.million {
+        return run_million(arguments, connections, root, folder);
+    }
     let mut results = Results::read(&file)?;
     if !arguments.no_measuring {
         if !arguments.no_build {
@@ -86,6 +96,30 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         measure_all(arguments, &experiments, folder, &mut results, &file)?;
     }
     if arguments.no_docs { Ok(()) } else { write_docs(root, &results) }
+}
+
+/// Pings are as far apart as the server's default has them.
+const PING_INTERVAL: u64 = 20;
+
+fn run_million(
+    arguments: &Arguments,
+    connections: usize,
+    root: &Path,
+    folder: &Path,
+) -> Result<(), String> {
+    if !arguments.no_build {
+        build(root)?;
+    }
+    let million = Million { connections, seconds: arguments.seconds, interval: PING_INTERVAL };
+    let all = crowd(folder, &million, pins(arguments))?;
+    let setting = Setting::read_with(root, SystemTime::now(), ["mio"].into_iter());
+    let section = crowd_section(&million, &all, &setting);
+    print!("{section}");
+    if arguments.no_docs { Ok(()) } else { replace_section(root, "million", &section) }
+}
+
+fn pins(arguments: &Arguments) -> bool {
+    !arguments.no_pin && std::thread::available_parallelism().map_or(1, usize::from) > 1
 }
 
 /// The two programs, beside this one.
@@ -119,12 +153,11 @@ fn measure_all(
     };
     let peers: Vec<_> = all().filter(|peer| is_chosen(peer.name)).collect();
     let rounds = if arguments.quick { 5 } else { arguments.rounds };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     for experiment in experiments {
         let name = experiment.name();
         let is_idle = experiment.kind == Kind::Idle;
         let rounds = if is_idle { rounds.min(IDLE_ROUNDS_MAX) } else { rounds };
-        let plan = Plan { folder, rounds, pin: !arguments.no_pin && cores > 1 };
+        let plan = Plan { folder, rounds, pin: pins(arguments) };
         let outcome =
             measure(&plan, experiment, &peers, |round| eprint!("\r{name}: round {round}"))?;
         eprint!("\r\x1b[K");
@@ -156,8 +189,12 @@ fn write_docs(root: &Path, results: &Results) -> Result<(), String> {
             fs::write(figures.join(file_of(kind)), svg).map_err(in_docs)?;
         }
     }
+    replace_section(root, "loop", &section(results, &setting))
+}
+
+fn replace_section(root: &Path, name: &str, section: &str) -> Result<(), String> {
+    let in_docs = |error| format!("docs: {error}");
     let document = root.join("docs/performance.md");
     let text = fs::read_to_string(&document).map_err(in_docs)?;
-    fs::write(document, replace_between(&text, "loop", &section(results, &setting))?)
-        .map_err(in_docs)
+    fs::write(document, replace_between(&text, name, section)?).map_err(in_docs)
 }

@@ -2,6 +2,7 @@
 
 // In reading order; a module uses only modules declared below it.
 mod section;
+mod million;
 mod results;
 mod processes;
 mod statistics;
@@ -13,6 +14,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 pub use experiments::{EXPERIMENTS, Experiment, KINDS, Kind};
+pub use million::{Crowded, Million, crowd, crowd_section};
 pub use peers::{OTHERS, OURS, Peer, RAW, all};
 pub use results::{Outcome, Results};
 pub use section::{crates, file_of, newest, plot, section, verdict};

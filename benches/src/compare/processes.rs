@@ -65,14 +65,26 @@ impl Server {
         experiment: &Experiment,
         pin: bool,
     ) -> Result<Self, String> {
-        let mut command = Command::new(folder.join("sockeye-peers"));
         let window_bytes = experiment.window * experiment.frame_bytes();
-        command.args([peer.name, &format!("--window-bytes={window_bytes}")]);
+        let mut options = vec![format!("--window-bytes={window_bytes}")];
+        if experiment.kind == Kind::Broadcast {
+            options.push("--broadcast".to_owned());
+            options.push(format!("--frame-bytes={}", experiment.frame_bytes()));
+        }
+        Self::start_with(folder, peer, &options, pin)
+    }
+
+    /// Starts `peer` with `options`.
+    pub(super) fn start_with(
+        folder: &Path,
+        peer: Peer,
+        options: &[String],
+        pin: bool,
+    ) -> Result<Self, String> {
+        let mut command = Command::new(folder.join("sockeye-peers"));
+        command.arg(peer.name).args(options);
         if pin {
             command.arg(SERVER_CPU);
-        }
-        if experiment.kind == Kind::Broadcast {
-            command.arg("--broadcast").arg(format!("--frame-bytes={}", experiment.frame_bytes()));
         }
         let mut process = Process::start(&mut command)?;
         let line = process.line().map_err(|error| format!("{}: {error}", peer.name))?;
@@ -137,14 +149,42 @@ pub(super) fn idle_bytes(
     experiment: &Experiment,
     pin: bool,
 ) -> Result<f64, String> {
-    let mut process = Process::start(bench(folder, server, experiment, pin).arg("--json"))?;
-    let line = process.line()?;
-    let result: Value = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+    let result = result_of(bench(folder, server, experiment, pin).arg("--json"))?;
+    let line = &result;
     let memory = &result["server"]["memory"];
     match (memory["resident_before"].as_i64(), memory["resident"].as_i64()) {
         (Some(before), Some(after)) => Ok((after - before) as f64 / experiment.connections as f64),
         _ => Err(format!("no memory: {line}")),
     }
+}
+
+/// Keeps `connections` idle on all of `servers` together for so many seconds, and returns what `sockeye bench` tells.
+///
+/// # Errors
+///
+/// When the load fails, which has told why on standard error.
+pub(super) fn keep_idle(
+    folder: &Path,
+    servers: &[Server],
+    connections: usize,
+    seconds: u64,
+    pin: bool,
+) -> Result<Value, String> {
+    let mut command = Command::new(folder.join("sockeye"));
+    command.args(["bench", "idle"]).args(servers.iter().map(|server| &server.url));
+    command.args([format!("--connections={connections}"), format!("--duration={seconds}")]);
+    command
+        .args(servers.iter().map(|server| format!("--server-pid={}", server.process.child.id())));
+    if pin {
+        command.arg(LOAD_CPU);
+    }
+    result_of(command.args(["--json", "--patience=60"]))
+}
+
+/// What a load prints that runs once.
+fn result_of(command: &mut Command) -> Result<Value, String> {
+    let line = Process::start(command)?.line()?;
+    serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))
 }
 
 fn bench(folder: &Path, server: &Server, experiment: &Experiment, pin: bool) -> Command {

@@ -12,7 +12,7 @@ use super::messages::Messages;
 use super::progress::Progress;
 use super::round::Round;
 use super::server::Server;
-use super::target::Target;
+use super::target::{Bare, Target};
 
 /// How long to wait for everyone to get the first message before it is sent again: who is open need not have joined.
 const JOIN_WITHIN: Duration = Duration::from_millis(300);
@@ -47,7 +47,12 @@ impl Broadcast {
         let common = &options.common;
         let (receivers, window) = (common.connections.get(), options.window.get());
         let mut broadcast = Self {
-            crowd: Crowd::new(targets, common, Messages::new(&options.shape, window), false)?,
+            crowd: Crowd::new(
+                targets,
+                common,
+                Messages::new(&options.shape, window),
+                Bare::PassesOn,
+            )?,
             receivers,
             window: window as u64,
             goal: Goal::new(&options.length),

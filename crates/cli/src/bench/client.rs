@@ -31,6 +31,8 @@ pub(crate) struct Client {
     received_len: usize,
     /// When messages that have no reply yet were begun, and how many at a time.
     begun: VecDeque<(u64, u64)>,
+    /// Pings that have been answered.
+    pings: u64,
     /// Whether a Close frame has come, or the end of the stream.
     ended: bool,
 }
@@ -53,6 +55,7 @@ impl Client {
             next: 0,
             received_len: 0,
             begun: VecDeque::new(),
+            pings: 0,
             ended: false,
         }
     }
@@ -88,6 +91,11 @@ impl Client {
     /// Asks the server to close.
     pub(crate) fn close(&mut self, key: [u8; 4]) {
         append_frame(Opcode::Close, &1000_u16.to_be_bytes(), key, &mut self.control);
+    }
+
+    /// How many pings have been answered.
+    pub(crate) const fn pings(&self) -> u64 {
+        self.pings
     }
 
     /// Whether the server has closed, which [`read`](Self::read) told when it was not asked for.
@@ -226,6 +234,7 @@ impl Client {
         }
         let payload = std::mem::take(&mut self.control_payload);
         if chunk.header.opcode == Opcode::Ping {
+            self.pings += 1;
             append_frame(Opcode::Pong, &payload, Random::new().key(), &mut self.control);
             return Ok(());
         }

@@ -10,7 +10,7 @@ use super::messages::Messages;
 use super::progress::Progress;
 use super::round::Round;
 use super::server::{Server, Usage};
-use super::target::Target;
+use super::target::{Bare, Target};
 
 /// Waves of connections: each is opened, counted and closed before the next.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Connect {
         let common = &options.common;
         let shape = Shape { size: 0, kind: Kind::Text, check: false };
         Ok(Self {
-            crowd: Crowd::new(targets, common, Messages::new(&shape, 1), true)?,
+            crowd: Crowd::new(targets, common, Messages::new(&shape, 1), Bare::Echoes)?,
             connections: common.connections.get(),
             window: options.window.get(),
             goal: Goal::new(&options.length),

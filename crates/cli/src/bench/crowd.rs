@@ -15,7 +15,7 @@ use super::messages::{Messages, Random};
 use super::opening::Opening;
 use super::pace::Pacer;
 use super::progress::Progress;
-use super::target::Target;
+use super::target::{Bare, Target};
 
 const BUFFER_BYTES: usize = 256 * 1024;
 const EVENTS: usize = 1024;
@@ -73,8 +73,8 @@ pub(crate) struct Crowd {
     first: usize,
     /// How many connections have been opened.
     opened: usize,
-    /// Whether servers that only echo bytes are asked whether they do.
-    probes: bool,
+    /// What servers without a handshake do.
+    bare: Bare,
     patience: Duration,
 }
 
@@ -84,7 +84,7 @@ impl Crowd {
         targets: Vec<Target>,
         common: &Common,
         messages: Messages,
-        probes: bool,
+        bare: Bare,
     ) -> Result<Self, String> {
         Ok(Self {
             poll: Poll::new().map_err(no_loop)?,
@@ -97,7 +97,7 @@ impl Crowd {
             random: Random::new(),
             first: common.first,
             opened: 0,
-            probes,
+            bare,
             patience: common.patience,
         })
     }
@@ -121,6 +121,11 @@ impl Crowd {
 
     pub(crate) const fn messages(&self) -> &Messages {
         &self.messages
+    }
+
+    /// How many pings all connections have answered.
+    pub(crate) fn pings(&mut self) -> u64 {
+        self.clients().map(|client| client.pings()).sum()
     }
 
     /// All connections that are open.
@@ -188,7 +193,7 @@ impl Crowd {
     fn begin(&mut self, index: usize) -> Result<(), String> {
         let number = self.first + self.opened;
         let target = &self.targets[number % self.targets.len()];
-        let mut opening = Opening::begin(target, number, &mut self.random, self.probes)?;
+        let mut opening = Opening::begin(target, number, &mut self.random, self.bare)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
         registry.register(&mut opening.stream, Token(index), interest).map_err(no_loop)?;
@@ -218,7 +223,7 @@ impl Crowd {
         let Slot::Opening(opening) = std::mem::replace(slot, Slot::Vacant) else {
             return Ok(None);
         };
-        let mut client = Client::new(opening.stream, target.role());
+        let mut client = Client::new(opening.stream, target.role(self.bare));
         client.take(&mut rest, None)?;
         *slot = Slot::Open(client);
         Ok(Some(opening.began))

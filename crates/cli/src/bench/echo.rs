@@ -11,7 +11,7 @@ use super::pace::{Pace, Pacer};
 use super::progress::{Progress, share};
 use super::round::Round;
 use super::server::Server;
-use super::target::Target;
+use super::target::{Bare, Target};
 
 /// Open connections, and what they send.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Echo {
         let common = &options.common;
         let (connections, window) = (common.connections.get(), options.window.get());
         let messages = Messages::new(&options.shape, window);
-        let mut crowd = Crowd::new(targets, common, messages, true)?;
+        let mut crowd = Crowd::new(targets, common, messages, Bare::Echoes)?;
         crowd.open(connections, OPENING_AT_ONCE, None, progress)?;
         let pace = options.rate.map(Pace::new);
         if let Some(pace) = pace {

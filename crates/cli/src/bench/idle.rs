@@ -11,7 +11,7 @@ use super::messages::Messages;
 use super::progress::{Progress, share};
 use super::round::Round;
 use super::server::Server;
-use super::target::Target;
+use super::target::{Bare, Target};
 
 /// Connections that are open and answer pings.
 #[derive(Debug)]
@@ -31,8 +31,9 @@ impl Idle {
     ) -> Result<Self, String> {
         let common = &options.common;
         let shape = Shape { size: options.size.unwrap_or(0), kind: Kind::Text, check: true };
+        let bare = if options.size.is_some() { Bare::Echoes } else { Bare::Speaks };
         let mut idle = Self {
-            crowd: Crowd::new(targets, common, Messages::new(&shape, 1), options.size.is_some())?,
+            crowd: Crowd::new(targets, common, Messages::new(&shape, 1), bare)?,
             connections: common.connections.get(),
             goal: Goal { count: None, duration: options.duration },
             server,
@@ -78,6 +79,7 @@ impl Load for Idle {
         // What is left to do of the opening belongs to the opening.
         self.server.settle()?;
         let before = self.server.usage()?;
+        let pings = crowd.pings();
         let began = Instant::now();
         let done = self.connections as u64;
         while let Some(left) = goal.duration.checked_sub(began.elapsed()) {
@@ -89,6 +91,7 @@ impl Load for Idle {
             progress.running(share, done, "connections are idle");
         }
         round.done = done;
+        round.pings = crowd.pings() - pings;
         round.elapsed = began.elapsed();
         round.usage = self.server.usage()? - before;
         Ok(round)

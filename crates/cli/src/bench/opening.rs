@@ -8,7 +8,7 @@ use sockeye::protocol::Outbox;
 use sockeye::protocol::handshake::{ClientHandshake, HeadLimits, Reply};
 
 use super::messages::Random;
-use super::target::Target;
+use super::target::{Bare, Target};
 
 /// What a server that echoes bytes must send back before it counts as open.
 const PROBE: &[u8] = b"Does anybody send this back?\r\n";
@@ -30,12 +30,12 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// Begins to connect. A server that only echoes bytes is asked whether it does if it `probes`.
+    /// Begins to connect. A server that is said to echo bytes is asked whether it does.
     pub(crate) fn begin(
         target: &Target,
         number: usize,
         random: &mut Random,
-        probes: bool,
+        bare: Bare,
     ) -> Result<Self, String> {
         let began = Instant::now();
         let stream = target.connect(number).map_err(|error| refusal(target, &error))?;
@@ -47,7 +47,7 @@ impl Opening {
             let limits = HeadLimits::default();
             handshake = Some(ClientHandshake::start(request, random.nonce(), limits, &mut outbox));
             outbox.chunks().for_each(|chunk| unsent.extend_from_slice(chunk));
-        } else if probes {
+        } else if bare == Bare::Echoes {
             unsent.extend_from_slice(PROBE);
             echo_len = PROBE.len();
         }

@@ -92,7 +92,11 @@ impl Report<'_> {
         let (round, seconds) = (&self.round, self.round.elapsed.as_secs_f64());
         let mut text = format!("{}\n", self.title());
         if matches!(self.scenario, Scenario::Idle(_)) {
-            let _ = writeln!(text, "  held      {} connections for {seconds:.2} s", round.done);
+            let _ = writeln!(
+                text,
+                "  held      {} connections for {seconds:.2} s, and answered {} pings",
+                round.done, round.pings
+            );
         } else {
             let per_second = share(round.done, 1) / seconds;
             let _ = write!(text, "  rate      {per_second:.0} {many}/s");
@@ -197,6 +201,7 @@ impl Report<'_> {
             "counted": many,
             "done": round.done,
             "unanswered": round.unanswered,
+            "pings": round.pings,
             "payload": round.bytes,
             "elapsed": u64::try_from(round.elapsed.as_nanos()).unwrap_or(u64::MAX),
             "per_second": share(round.done, 1) / seconds,

@@ -23,6 +23,8 @@ pub(crate) struct Round {
     pub(crate) latency: Histogram<u64>,
     /// Messages that were due and had no reply when patience ended.
     pub(crate) unanswered: u64,
+    /// Pings of the server that were answered while connections were idle.
+    pub(crate) pings: u64,
     /// What it cost the server, if it is known.
     pub(crate) usage: Usage,
 }
@@ -35,6 +37,7 @@ impl Round {
             elapsed: Duration::ZERO,
             latency: new_latency(),
             unanswered: 0,
+            pings: 0,
             usage: Usage::default(),
         }
     }
@@ -45,6 +48,7 @@ impl Round {
         self.bytes += other.bytes;
         self.elapsed = self.elapsed.max(other.elapsed);
         self.unanswered += other.unanswered;
+        self.pings += other.pings;
         // Both have the same bounds.
         let _ = self.latency.add(&other.latency);
     }
@@ -60,6 +64,7 @@ impl Round {
             "bytes": self.bytes,
             "elapsed_nanos": nanos,
             "unanswered": self.unanswered,
+            "pings": self.pings,
             "server_cpu_nanos": self.usage.cpu_nanos,
             "latency": latency,
         })
@@ -73,6 +78,7 @@ impl Round {
         round.bytes = number("bytes")?;
         round.elapsed = Duration::from_nanos(number("elapsed_nanos")?);
         round.unanswered = number("unanswered")?;
+        round.pings = number("pings")?;
         round.usage.cpu_nanos = number("server_cpu_nanos")?;
         for step in line["latency"].as_array()? {
             let (value, count) = (step[0].as_u64()?, step[1].as_u64()?);

@@ -23,6 +23,17 @@ pub(crate) struct Target {
     pub(crate) request: Option<ClientRequest>,
 }
 
+/// What a `tcp://` server does with what it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bare {
+    /// It sends everything back.
+    Echoes,
+    /// It sends everything to everyone.
+    PassesOn,
+    /// It sends frames of its own.
+    Speaks,
+}
+
 impl Target {
     /// The servers that the command line names.
     pub(crate) fn all(common: &Common) -> Result<Vec<Self>, String> {
@@ -68,9 +79,11 @@ impl Target {
         self.address
     }
 
-    /// Whose frames come back.
-    pub(crate) const fn role(&self) -> Role {
-        if self.request.is_some() { Role::Client } else { Role::Server }
+    /// The role of whoever reads what comes from it, if servers without a handshake are like `bare`.
+    pub(crate) fn role(&self, bare: Bare) -> Role {
+        // Frames of our own come back masked, as a server gets them.
+        let is_ours = self.request.is_none() && bare != Bare::Speaks;
+        if is_ours { Role::Server } else { Role::Client }
     }
 
     /// Begins to connect; `number` is which connection of all it is, and says from which address.
