@@ -51,9 +51,6 @@ struct Arguments {
     /// Send every message to everyone instead of back
     #[arg(long)]
     broadcast: bool,
-    /// How long each message is on the wire, for the raw broadcast, which does not look at frames
-    #[arg(long, default_value_t = 0)]
-    frame_bytes: usize,
     /// What a client has under way at most, in bytes: those that allocate their read buffer once take it from this
     #[arg(long, default_value_t = 4096)]
     window_bytes: usize,
@@ -79,7 +76,7 @@ fn main() -> Result<(), Fault> {
         Name::Raw if heartbeat.is_some() => {
             raw::heartbeat(listen()?, heartbeat.unwrap_or_default())?;
         }
-        Name::Raw if broadcast => raw::broadcast(listen()?, arguments.frame_bytes)?,
+        Name::Raw if broadcast => raw::broadcast(listen()?)?,
         Name::Raw => raw::echo(listen()?)?,
         Name::Events => events::serve(broadcast, heartbeat)?,
         Name::Async => conversation::serve(broadcast, heartbeat)?,

@@ -15,8 +15,6 @@ struct Connection {
     stream: TcpStream,
     /// What the socket did not take yet.
     unsent: Vec<u8>,
-    /// The beginning of a message whose rest has not come; a broadcast passes on whole ones.
-    begun: Vec<u8>,
 }
 
 impl Connection {
@@ -77,9 +75,9 @@ pub(crate) fn echo(listener: StdListener) -> io::Result<()> {
     }
 }
 
-/// Sends every message, which has `frame_bytes`, to every connection: a loop of sends for each.
-pub(crate) fn broadcast(listener: StdListener, frame_bytes: usize) -> io::Result<()> {
-    let frame_bytes = frame_bytes.max(1);
+/// Sends what comes to every connection: one recv for each wake-up, and one send for each connection. Messages stay whole
+/// as long as one connection alone sends them.
+pub(crate) fn broadcast(listener: StdListener) -> io::Result<()> {
     let mut server = Server::new(listener)?;
     loop {
         server.turn(None, |connections, index, buffer| {
@@ -87,18 +85,9 @@ pub(crate) fn broadcast(listener: StdListener, frame_bytes: usize) -> io::Result
                 let Some(connection) = &mut connections[index] else { return Ok(()) };
                 connection.send_unsent()?;
                 let Some(read) = connection.read(buffer)? else { return Ok(()) };
-                let mut bytes = std::mem::take(&mut connection.begun);
-                bytes.extend_from_slice(&buffer[..read]);
-                let whole = bytes.len() - bytes.len() % frame_bytes;
-                for message in bytes[..whole].chunks(frame_bytes) {
-                    // Who cannot be sent to is found out when it is read from.
-                    let everyone = connections.iter_mut().flatten();
-                    everyone.for_each(|one| drop(one.send(message)));
-                }
-                if let Some(connection) = &mut connections[index] {
-                    bytes.drain(..whole);
-                    connection.begun = bytes;
-                }
+                // Who cannot be sent to is found out when it is read from.
+                let everyone = connections.iter_mut().flatten();
+                everyone.for_each(|one| drop(one.send(&buffer[..read])));
                 if read < buffer.len() {
                     return Ok(());
                 }
@@ -203,7 +192,7 @@ impl Server {
             let index = self.free.pop().unwrap_or(self.connections.len());
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut stream, Token(index), interest)?;
-            let connection = Connection { stream, unsent: Vec::new(), begun: Vec::new() };
+            let connection = Connection { stream, unsent: Vec::new() };
             if index == self.connections.len() {
                 self.connections.push(Some(connection));
             } else {

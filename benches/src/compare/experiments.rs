@@ -162,7 +162,7 @@ mod tests {
     use crate::client_frame;
 
     #[test]
-    fn the_raw_broadcast_is_told_the_true_length_of_frames() {
+    fn what_a_window_holds_is_counted_as_it_is_on_the_wire() {
         for experiment in EXPERIMENTS {
             let frame = client_frame(0x80 | Opcode::Text.bits(), &vec![b'a'; experiment.size]);
             assert_eq!(frame.len(), experiment.frame_bytes(), "{}", experiment.name());

@@ -69,7 +69,6 @@ impl Server {
         let mut options = vec![format!("--window-bytes={window_bytes}")];
         if experiment.kind == Kind::Broadcast {
             options.push("--broadcast".to_owned());
-            options.push(format!("--frame-bytes={}", experiment.frame_bytes()));
         }
         Self::start_with(folder, peer, &options, pin)
     }

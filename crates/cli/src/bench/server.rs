@@ -5,6 +5,12 @@ use std::ops::{AddAssign, Sub};
 use std::thread;
 use std::time::Duration;
 
+/// How often a process is looked at that is to come to rest, and how many looks in a row must find it so: on a busy machine
+/// it may only have waited for its turn.
+const SAMPLE: Duration = Duration::from_millis(4);
+const QUIET_SAMPLES: usize = 4;
+const SAMPLES_MAX: usize = 100;
+
 /// Processes of the server on this machine; none, if nobody said which they are.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
@@ -67,10 +73,12 @@ impl Server {
     /// Waits until the processes have nothing left to do, but not for long.
     pub(crate) fn settle(&self) -> Result<(), String> {
         let mut last = self.usage()?;
-        for _ in 0..if self.is_known() { 100 } else { 0 } {
-            thread::sleep(Duration::from_millis(2));
+        let mut quiet = 0;
+        for _ in 0..if self.is_known() { SAMPLES_MAX } else { 0 } {
+            thread::sleep(SAMPLE);
             let now = self.usage()?;
-            if now == last {
+            quiet = if now == last { quiet + 1 } else { 0 };
+            if quiet == QUIET_SAMPLES {
                 break;
             }
             last = now;
