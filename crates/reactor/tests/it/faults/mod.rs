@@ -1,8 +1,12 @@
 //! Faults at the edge of the machine, on real sockets: the loop runs on the thread of the test, turn by
 //! turn, and the test is every peer.
 
+mod broadcast;
+mod crowds;
+mod draining;
 mod edges;
 mod outward;
+mod panics;
 mod phases;
 mod spy;
 mod vanishing;

@@ -236,7 +236,7 @@ fn is_right(phase: Phase, fault: Fault, causes: &[Cause]) -> bool {
 }
 
 #[test]
-fn every_fault_in_every_phase_ends_its_own_session_at_once_and_no_other() {
+fn threat_q7_every_fault_in_every_phase_ends_its_own_session_at_once_and_no_other() {
     for phase in PHASES {
         for fault in [Fault::Reset, Fault::HalfClose, Fault::HalfCloseThenReset] {
             let (mut shore, tickets) = shore();
