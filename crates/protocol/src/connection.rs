@@ -313,10 +313,11 @@ impl Connection {
             State::Open => self.keepalive.deadline(&self.config),
             _ => None,
         };
-        [keepalive, self.running_message_deadline(), self.close_deadline]
-            .into_iter()
-            .flatten()
-            .min()
+        match (self.running_message_deadline(), self.close_deadline) {
+            // The common case: nothing is in progress.
+            (None, None) => keepalive,
+            (message, close) => [keepalive, message, close].into_iter().flatten().min(),
+        }
     }
 
     /// The deadline of the message in progress, unless it is held up by our own reading.

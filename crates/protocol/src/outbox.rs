@@ -301,6 +301,16 @@ impl Outbox {
         }
     }
 
+    /// How many bytes of memory an empty outbox still holds.
+    #[must_use]
+    #[inline]
+    pub const fn spare_capacity(&self) -> usize {
+        match &self.first {
+            Segment::Owned(bytes) if self.len == 0 => bytes.capacity(),
+            _ => 0,
+        }
+    }
+
     /// Whether the next append must allocate, so that it is worth while to [`lend`](Self::lend).
     #[must_use]
     pub fn needs_spare(&self) -> bool {

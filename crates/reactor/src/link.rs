@@ -153,9 +153,10 @@ impl Link {
     /// further, since it is written right behind that: to stop in the middle would cost a copy of
     /// what was read.
     pub(crate) fn note_level(&mut self, limits: &Config) {
-        let slack = if self.answers { ANSWERS_MAX } else { 0 };
-        if self.outbox.len() > limits.outbox_high_mark.saturating_add(slack) {
-            self.congested = true;
+        let len = self.outbox.len();
+        if len > limits.outbox_high_mark {
+            let slack = if self.answers { ANSWERS_MAX } else { 0 };
+            self.congested |= len > limits.outbox_high_mark.saturating_add(slack);
         }
     }
 

@@ -49,6 +49,9 @@ pub(crate) struct Outboxes {
 /// How many are kept: those of the sessions that answer, or are sent a broadcast, in the same turn.
 const IDLE_MAX: usize = 8192;
 
+/// Memory of up to this many bytes stays with the outbox: room for what most turns have to say.
+const SMALL_BYTES: usize = 8 * 1024;
+
 /// How many are kept whether they are needed or not: too few to be worth a thought.
 const IDLE_MIN: usize = 32;
 
@@ -61,11 +64,13 @@ impl Outboxes {
         }
     }
 
-    /// Takes the outbox of a session back if it is empty, and returns the memory that it held.
+    /// Takes the outbox of a session back if it is empty, and returns the memory that it held unless
+    /// that is little: then the next session gets it with the outbox, which is quicker.
     #[inline]
     pub(crate) fn take_back(&mut self, outbox: &mut LentOutbox) -> Option<Vec<u8>> {
         let mut emptied = outbox.0.take_if(|outbox| outbox.is_empty())?;
-        let spare = emptied.take_spare();
+        let keeps = emptied.spare_capacity() <= SMALL_BYTES && self.idle.len() < IDLE_MIN;
+        let spare = if keeps { None } else { emptied.take_spare() };
         if self.idle.len() < IDLE_MAX {
             self.idle.push(emptied);
         }
@@ -102,10 +107,16 @@ mod tests {
         assert!(outboxes.take_back(&mut outbox).is_none());
         assert_eq!(outbox.first_chunk(), b"abc");
         outbox.advance(3);
-        assert!(outboxes.take_back(&mut outbox).is_some_and(|spare| spare.capacity() >= 3));
+        assert!(outboxes.take_back(&mut outbox).is_none(), "little memory stays");
         assert!(outbox.0.is_none() && outboxes.idle.len() == 1);
         outboxes.lend(&mut outbox);
-        assert!(outboxes.idle.is_empty() && outbox.needs_spare());
+        assert!(outboxes.idle.is_empty() && !outbox.needs_spare());
+        outbox.append(&[0; SMALL_BYTES + 1]);
+        outbox.advance(SMALL_BYTES + 1);
+        let spare = outboxes.take_back(&mut outbox);
+        assert!(spare.is_some_and(|spare| spare.capacity() > SMALL_BYTES));
+        outboxes.lend(&mut outbox);
+        assert!(outbox.needs_spare());
     }
 
     #[test]

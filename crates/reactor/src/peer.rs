@@ -239,7 +239,9 @@ impl<'p> Peer<'p> {
         &mut self,
         send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        self.shared.lend(self.link, SEND_BYTES);
+        if self.link.outbox.is_empty() {
+            self.shared.lend(self.link, SEND_BYTES);
+        }
         let mut output = self.shared.output(self.link);
         let sent = send(self.connection, &mut output);
         match sent {

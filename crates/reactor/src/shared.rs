@@ -68,9 +68,16 @@ impl Shared {
 
     /// Gives an empty outbox memory from the pool, if it has none: enough for about `bytes`.
     pub(crate) fn lend(&mut self, link: &mut Link, bytes: usize) {
-        if link.outbox.needs_spare() {
-            self.outboxes.lend(&mut link.outbox);
-            link.outbox.lend(self.pool.take(bytes.min(LENT_BYTES_MAX)));
+        if !link.outbox.is_empty() {
+            return;
+        }
+        self.outboxes.lend(&mut link.outbox);
+        let bytes = bytes.min(LENT_BYTES_MAX);
+        if link.outbox.spare_capacity() < bytes {
+            if let Some(small) = link.outbox.take_spare() {
+                self.pool.give_back(small);
+            }
+            link.outbox.lend(self.pool.take(bytes));
         }
     }
 

@@ -156,9 +156,10 @@ impl MessageReader {
 fn whole(message: WholeMessage<'_>) -> Result<Event<'_>, Violation> {
     let WholeMessage { opcode, key, payload, .. } = message;
     if opcode == Opcode::Text {
-        let text = match key {
-            [0, 0, 0, 0] => utf8::check(payload),
-            key => frame::unmask_text(key, payload),
+        let text = if u32::from_ne_bytes(key) == 0 {
+            utf8::check(payload)
+        } else {
+            frame::unmask_text(key, payload)
         };
         return Ok(Event::Text(Text::borrowed(text.map_err(|_| Violation::TextNotUtf8)?)));
     }
