@@ -29,12 +29,26 @@ impl Sockeye {
         }
     }
 
-    /// Receives the whole wire and shows each event to `handle`.
+    /// Receives the whole wire and shows each event to `handle`. As every driver does, it reads
+    /// straight into a large message in progress where the connection lends that.
     #[inline]
     fn each(&mut self, mut handle: impl FnMut(&mut Connection, Event<'_>, &mut Output<'_>)) {
         let Self { connection, outbox, buffers, wire, buffer } = self;
         let mut output = Output { outbox, mask_keys: &mut Unmasked, buffers, now: Instant::ZERO };
-        for read in wire.bytes.chunks(wire.read_bytes_max) {
+        let mut rest = &wire.bytes[..];
+        while !rest.is_empty() {
+            let read_bytes_max = rest.len().min(wire.read_bytes_max);
+            if let Some(message) = connection.input_buffer() {
+                let room = message.capacity() - message.len();
+                let (read, behind) = rest.split_at(read_bytes_max.min(room));
+                message.extend_from_slice(read);
+                rest = behind;
+                let event = connection.received(read.len(), &mut output).expect("legal");
+                event.into_iter().for_each(|event| handle(connection, event, &mut output));
+                continue;
+            }
+            let (read, behind) = rest.split_at(read_bytes_max);
+            rest = behind;
             let mut input = &mut buffer.next_place()[..read.len()];
             input.copy_from_slice(read);
             while let Some(event) = connection.receive(&mut input, &mut output).expect("legal") {
