@@ -29,28 +29,68 @@ pub(crate) struct Link {
     port: u16,
     /// When the session's timer fires; `Instant::MAX` if it is not armed.
     pub(crate) armed: Instant,
-    /// An edge was taken and the kernel may hold more.
-    pub(crate) readable: bool,
-    /// The kernel takes no more bytes; a `Writable` completion will tell when it does.
-    pub(crate) blocked: bool,
-    /// The handler wants no events.
-    pub(crate) paused: bool,
-    /// The outbox went above its high mark, or refused a message, and is not below the low one yet.
-    pub(crate) congested: bool,
-    /// What was read is being answered.
-    pub(crate) answers: bool,
-    /// Keepalive is suspended, since reading has stopped.
-    pub(crate) suspended: bool,
-    /// Writing failed; what has arrived may still be read.
-    pub(crate) broken: bool,
-    /// The transport is to be closed without writing what waits.
-    pub(crate) cut: bool,
-    /// User code panicked: it is not called again, and the session ends with 1011.
-    pub(crate) panicked: bool,
-    pub(crate) listed_ready: bool,
-    pub(crate) listed_flush: bool,
-    pub(crate) listed_dead: bool,
+    flags: Flags,
 }
+
+/// What may be true of a session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Flag {
+    /// An edge was taken and the kernel may hold more.
+    Readable,
+    /// The kernel takes no more bytes; a `Writable` completion will tell when it does.
+    Blocked,
+    /// The handler wants no events.
+    Paused,
+    /// The outbox went above its high mark, or refused a message, and is not below the low one yet.
+    Congested,
+    /// What was read is being answered.
+    Answers,
+    /// Keepalive is suspended, since reading has stopped.
+    Suspended,
+    /// Writing failed; what has arrived may still be read.
+    Broken,
+    /// The transport is to be closed without writing what waits.
+    Cut,
+    /// User code panicked: it is not called again, and the session ends with 1011.
+    Panicked,
+    /// It is on the list of those that can be read on.
+    ListedReady,
+    /// It is on the list of those to be looked at in the flush phase.
+    ListedFlush,
+}
+
+/// What is true of a session: one bit each, so that it takes no more room than it needs.
+#[derive(Clone, Copy)]
+struct Flags(u16);
+
+impl Flags {
+    const fn of(flags: &[Flag]) -> Self {
+        let (mut bits, mut position) = (0, 0);
+        while position < flags.len() {
+            bits |= 1 << flags[position] as u16;
+            position += 1;
+        }
+        Self(bits)
+    }
+
+    const fn has_any(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+}
+
+/// Events would have nowhere to go.
+const HOLDS_BACK: Flags = Flags::of(&[Flag::Paused, Flag::Congested]);
+
+/// Something is to be looked at beside what the session has to say.
+const REMARKABLE: Flags = Flags::of(&[
+    Flag::Paused,
+    Flag::Congested,
+    Flag::Suspended,
+    Flag::Blocked,
+    Flag::Broken,
+    Flag::Cut,
+    Flag::Panicked,
+]);
 
 /// What only some sessions have, or only for some time.
 #[derive(Default)]
@@ -98,18 +138,7 @@ impl Link {
             address,
             port,
             armed: Instant::MAX,
-            readable: false,
-            blocked: false,
-            paused: false,
-            congested: false,
-            answers: false,
-            suspended: false,
-            broken: false,
-            cut: false,
-            panicked: false,
-            listed_ready: false,
-            listed_flush: false,
-            listed_dead: false,
+            flags: Flags::of(&[]),
         }
     }
 
@@ -125,28 +154,49 @@ impl Link {
         self.far.as_deref().map_or_else(near, |far| *far)
     }
 
+    /// Whether it is so.
+    #[inline]
+    pub(crate) const fn is(&self, flag: Flag) -> bool {
+        self.flags.has_any(Flags::of(&[flag]))
+    }
+
+    /// From now on it is so.
+    #[inline]
+    pub(crate) const fn set(&mut self, flag: Flag) {
+        self.flags.0 |= Flags::of(&[flag]).0;
+    }
+
+    /// From now on it is not so.
+    #[inline]
+    pub(crate) const fn unset(&mut self, flag: Flag) {
+        self.flags.0 &= !Flags::of(&[flag]).0;
+    }
+
+    /// From now on it is as `so` says.
+    #[inline]
+    pub(crate) const fn put(&mut self, flag: Flag, so: bool) {
+        self.unset(flag);
+        self.flags.0 |= (so as u16) << flag as u16;
+    }
+
     pub(crate) fn rare_mut(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
 
     /// Whether events must not be asked for now: they would have nowhere to go.
     pub(crate) fn holds_back(&self) -> bool {
-        self.paused || self.congested
+        self.flags.has_any(HOLDS_BACK)
     }
 
     /// Whether something about the session is to be looked at beside what it has to say.
     pub(crate) fn is_remarkable(&self) -> bool {
-        self.holds_back()
-            || self.suspended
-            || self.blocked
-            || self.broken
-            || self.cut
-            || self.panicked
+        self.flags.has_any(REMARKABLE)
     }
 
     /// Whether there is something to read or to go on with.
     pub(crate) fn has_input(&self) -> bool {
-        self.readable || self.rare.as_ref().is_some_and(|rare| !rare.spill.bytes.is_empty())
+        self.is(Flag::Readable)
+            || self.rare.as_ref().is_some_and(|rare| !rare.spill.bytes.is_empty())
     }
 
     /// Notes whether the outbox has gone above its mark. While one read is being answered it may go
@@ -155,8 +205,10 @@ impl Link {
     pub(crate) fn note_level(&mut self, limits: &Config) {
         let len = self.outbox.len();
         if len > limits.outbox_high_mark {
-            let slack = if self.answers { ANSWERS_MAX } else { 0 };
-            self.congested |= len > limits.outbox_high_mark.saturating_add(slack);
+            let slack = if self.is(Flag::Answers) { ANSWERS_MAX } else { 0 };
+            if len > limits.outbox_high_mark.saturating_add(slack) {
+                self.set(Flag::Congested);
+            }
         }
     }
 
@@ -183,7 +235,7 @@ impl Link {
     /// The transport failed, or is worth no more bytes.
     pub(crate) fn cut(&mut self, cause: Cause) {
         self.note_cause(cause);
-        self.cut = true;
+        self.set(Flag::Cut);
     }
 
     /// Tells the queue what became of the outbox, and that `released` bytes left the queue itself.

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use sockeye_protocol::Outbox;
+use sockeye_protocol::{Buffers, Outbox};
 
 /// A session's outbox: empty, and no larger than a pointer, until something is put into it.
 ///
@@ -31,6 +31,18 @@ impl DerefMut for LentOutbox {
 }
 
 impl LentOutbox {
+    /// Whether the next append must allocate.
+    #[inline]
+    pub(crate) fn lacks_memory(&self) -> bool {
+        self.0.as_deref().is_none_or(Outbox::needs_spare)
+    }
+
+    /// The outbox, if something waits in it.
+    #[inline]
+    pub(crate) fn waiting(&mut self) -> Option<&mut Outbox> {
+        self.0.as_deref_mut().filter(|outbox| !outbox.is_empty())
+    }
+
     /// Forgets what waits.
     pub(crate) fn clear(&mut self) {
         if let Some(outbox) = &mut self.0 {
@@ -44,9 +56,11 @@ impl LentOutbox {
 pub(crate) struct Outboxes {
     #[expect(clippy::vec_box, reason = "a box goes to a session and comes back as it is")]
     idle: Vec<Box<Outbox>>,
+    /// Whether one of them may hold memory.
+    hold_memory: bool,
 }
 
-/// How many are kept: those of the sessions that answer, or are sent a broadcast, in the same turn.
+/// How many are kept: those of the sessions that are sent a broadcast in the same turn.
 const IDLE_MAX: usize = 8192;
 
 /// Memory of up to this many bytes stays with the outbox: room for what most turns have to say.
@@ -55,40 +69,66 @@ const SMALL_BYTES: usize = 8 * 1024;
 /// How many are kept whether they are needed or not: too few to be worth a thought.
 const IDLE_MIN: usize = 32;
 
+/// How many are kept with their memory whatever its size. Most sessions have written what they have to say before the
+/// next one begins, so the same outbox goes from one to the other.
+const WARM_MAX: usize = 4;
+
 impl Outboxes {
     /// Gives a session an outbox, if it has none.
     #[inline]
-    pub(crate) fn lend(&mut self, outbox: &mut LentOutbox) {
-        if outbox.0.is_none() {
-            outbox.0 = Some(self.idle.pop().unwrap_or_default());
+    pub(crate) fn lend<'o>(&mut self, outbox: &'o mut LentOutbox) -> &'o mut Outbox {
+        outbox.0.get_or_insert_with(|| self.take())
+    }
+
+    /// Gives a session an outbox that has memory for about `bytes`.
+    pub(crate) fn lend_with(&mut self, outbox: &mut LentOutbox, bytes: usize, pool: &mut Buffers) {
+        let outbox = self.lend(outbox);
+        if outbox.spare_capacity() < bytes {
+            if let Some(small) = outbox.take_spare() {
+                pool.give_back(small);
+            }
+            outbox.lend(pool.take(bytes));
         }
     }
 
-    /// Takes the outbox of a session back if it is empty, and returns the memory that it held unless
-    /// that is little: then the next session gets it with the outbox, which is quicker.
+    fn take(&mut self) -> Box<Outbox> {
+        self.idle.pop().unwrap_or_default()
+    }
+
+    /// Takes the outbox of a session back if it is empty. The first few keep their memory, and some
+    /// more if it is little: then the next session gets it with the outbox, which is quicker.
     #[inline]
-    pub(crate) fn take_back(&mut self, outbox: &mut LentOutbox) -> Option<Vec<u8>> {
-        let mut emptied = outbox.0.take_if(|outbox| outbox.is_empty())?;
-        let keeps = emptied.spare_capacity() <= SMALL_BYTES && self.idle.len() < IDLE_MIN;
-        let spare = if keeps { None } else { emptied.take_spare() };
+    pub(crate) fn take_back(&mut self, outbox: &mut LentOutbox, pool: &mut Buffers) {
+        let Some(mut emptied) = outbox.0.take_if(|outbox| outbox.is_empty()) else { return };
+        let others = self.idle.len();
+        let is_little = others < IDLE_MIN && emptied.spare_capacity() <= SMALL_BYTES;
+        if others < WARM_MAX || is_little {
+            self.hold_memory = true;
+        } else if let Some(spare) = emptied.take_spare() {
+            pool.give_back(spare);
+        }
         if self.idle.len() < IDLE_MAX {
             self.idle.push(emptied);
         }
-        spare
     }
 
-    /// Whether so many are kept that they are to be [trimmed](Self::trim).
-    pub(crate) const fn are_many(&self) -> bool {
-        self.idle.len() > IDLE_MIN
+    /// Whether there is something to [trim](Self::trim).
+    pub(crate) const fn is_to_be_trimmed(&self) -> bool {
+        self.hold_memory || self.idle.len() > IDLE_MIN
     }
 
-    /// Frees half of those that are kept, if they are many. To be called now and then.
-    pub(crate) fn trim(&mut self) {
-        if self.are_many() {
-            let left = (self.idle.len() / 2).max(IDLE_MIN);
+    /// Gives all memory to the pool and frees half of the outboxes, if they are many. To be called
+    /// now and then.
+    pub(crate) fn trim(&mut self, pool: &mut Buffers) {
+        let left = (self.idle.len() / 2).max(IDLE_MIN);
+        if self.idle.len() > left {
             self.idle.truncate(left);
             self.idle.shrink_to(left);
         }
+        for spare in self.idle.iter_mut().filter_map(|outbox| outbox.take_spare()) {
+            pool.give_back(spare);
+        }
+        self.hold_memory = false;
     }
 }
 
@@ -98,45 +138,60 @@ mod tests {
 
     #[test]
     fn an_outbox_is_lent_until_it_is_empty() {
-        let (mut outboxes, mut outbox) = (Outboxes::default(), LentOutbox::default());
-        assert!(outbox.is_empty() && outbox.needs_spare());
-        assert!(outboxes.take_back(&mut outbox).is_none() && outboxes.idle.is_empty());
-        outboxes.lend(&mut outbox);
+        let (mut outboxes, mut pool) = (Outboxes::default(), Buffers::default());
+        let mut outbox = LentOutbox::default();
+        assert!(outbox.is_empty() && outbox.lacks_memory());
+        outboxes.take_back(&mut outbox, &mut pool);
+        assert!(outboxes.idle.is_empty());
+        outboxes.lend_with(&mut outbox, 1000, &mut pool);
+        assert!(!outbox.lacks_memory());
         outbox.append(b"abc");
         outboxes.lend(&mut outbox);
-        assert!(outboxes.take_back(&mut outbox).is_none());
+        outboxes.take_back(&mut outbox, &mut pool);
         assert_eq!(outbox.first_chunk(), b"abc");
-        outbox.advance(3);
-        assert!(outboxes.take_back(&mut outbox).is_none(), "little memory stays");
-        assert!(outbox.0.is_none() && outboxes.idle.len() == 1);
-        outboxes.lend(&mut outbox);
-        assert!(outboxes.idle.is_empty() && !outbox.needs_spare());
-        outbox.append(&[0; SMALL_BYTES + 1]);
-        outbox.advance(SMALL_BYTES + 1);
-        let spare = outboxes.take_back(&mut outbox);
-        assert!(spare.is_some_and(|spare| spare.capacity() > SMALL_BYTES));
-        outboxes.lend(&mut outbox);
-        assert!(outbox.needs_spare());
+        outbox.clear();
+        outboxes.take_back(&mut outbox, &mut pool);
+        assert!(outbox.0.is_none() && outboxes.idle.len() == 1 && outboxes.is_to_be_trimmed());
+        // Its memory stays with it, unless it is too small.
+        outboxes.lend_with(&mut outbox, 1000, &mut pool);
+        assert!(outboxes.idle.is_empty() && pool.idle_bytes() == 0);
+        outboxes.take_back(&mut outbox, &mut pool);
+        outboxes.lend_with(&mut outbox, 100_000, &mut pool);
+        assert!(pool.idle_bytes() >= 1000);
     }
 
     #[test]
     fn what_is_kept_is_bounded_and_trimmed() {
-        let mut outboxes = Outboxes::default();
+        let (mut outboxes, mut pool) = (Outboxes::default(), Buffers::default());
         let mut lent: Vec<LentOutbox> = Vec::new();
-        for _ in 0..IDLE_MAX + 100 {
+        for _ in 0..2 * WARM_MAX {
             let mut outbox = LentOutbox::default();
-            outboxes.lend(&mut outbox);
+            outboxes.lend_with(&mut outbox, 2 * SMALL_BYTES, &mut pool);
             lent.push(outbox);
         }
         for outbox in &mut lent {
-            outboxes.take_back(outbox);
+            outboxes.take_back(outbox, &mut pool);
+        }
+        let with_memory = outboxes.idle.iter().filter(|outbox| !outbox.needs_spare());
+        assert_eq!(with_memory.count(), WARM_MAX);
+        (outboxes, pool) = (Outboxes::default(), Buffers::default());
+        for _ in 0..IDLE_MAX + 100 {
+            let mut outbox = LentOutbox::default();
+            outboxes.lend_with(&mut outbox, 512, &mut pool);
+            lent.push(outbox);
+        }
+        for outbox in &mut lent {
+            outboxes.take_back(outbox, &mut pool);
         }
         assert_eq!(outboxes.idle.len(), IDLE_MAX);
-        assert!(outboxes.are_many());
-        for _ in 0..8 {
-            outboxes.trim();
+        let with_memory = outboxes.idle.iter().filter(|outbox| !outbox.needs_spare());
+        assert_eq!(with_memory.count(), IDLE_MIN);
+        let mut trims = 0;
+        while outboxes.is_to_be_trimmed() {
+            outboxes.trim(&mut pool);
+            trims += 1;
         }
-        assert!(!outboxes.are_many());
-        assert_eq!((outboxes.idle.len(), outboxes.idle.capacity()), (IDLE_MIN, IDLE_MIN));
+        assert_eq!((outboxes.idle.len(), outboxes.idle.capacity(), trims), (IDLE_MIN, IDLE_MIN, 8));
+        assert!(outboxes.idle.iter().all(|outbox| outbox.needs_spare()));
     }
 }

@@ -10,7 +10,7 @@ use sockeye_protocol::{CloseReason, Connection, Instant, Output, Prepared, SendE
 use crate::engine::Remote;
 use crate::groups::{Group, Policy};
 use crate::handle::Handle;
-use crate::link::Link;
+use crate::link::{Flag, Link};
 use crate::sender::{Queue, Sender};
 use crate::shared::Shared;
 use crate::slab::Key;
@@ -133,8 +133,8 @@ impl<'p> Peer<'p> {
     ///
     /// Takes effect at once: no event follows the one that is being handled.
     pub fn pause(&mut self) {
-        if !self.link.paused {
-            self.link.paused = true;
+        if !self.link.is(Flag::Paused) {
+            self.link.set(Flag::Paused);
             self.link.rare_mut().paused_since = Some(self.shared.now);
             self.shared.list_flush(self.link);
         }
@@ -148,7 +148,7 @@ impl<'p> Peer<'p> {
     /// Whether reading is paused.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.link.paused
+        self.link.is(Flag::Paused)
     }
 
     /// Whether sending is allowed.
@@ -239,14 +239,12 @@ impl<'p> Peer<'p> {
         &mut self,
         send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        if self.link.outbox.is_empty() {
-            self.shared.lend(self.link, SEND_BYTES);
-        }
+        self.shared.lend(self.link, SEND_BYTES);
         let mut output = self.shared.output(self.link);
         let sent = send(self.connection, &mut output);
         match sent {
             Ok(()) => self.link.note_level(self.connection.config()),
-            Err(SendError::Full) => self.link.congested = true,
+            Err(SendError::Full) => self.link.set(Flag::Congested),
             Err(_) => {}
         }
         self.shared.list_flush(self.link);

@@ -162,11 +162,11 @@ mod tests {
     #[test]
     fn an_idle_session_is_small() {
         let sizes = [
-            ("Connection", size_of::<Connection>(), 232),
-            ("Link", size_of::<Link>(), 64),
-            ("Session", size_of::<Session<()>>(), 288),
-            ("a slot", size_of::<Option<Session<()>>>(), 288),
-            ("Rare", size_of::<crate::link::Rare>(), 240),
+            ("Connection", size_of::<Connection>(), 120),
+            ("Link", size_of::<Link>(), 48),
+            ("Session", size_of::<Session<()>>(), 168),
+            ("a slot", size_of::<Option<Session<()>>>(), 168),
+            ("Rare", size_of::<crate::link::Rare>(), 184),
         ];
         for (name, bytes, bytes_max) in sizes {
             println!("{name}: {bytes} bytes");

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::crowd::Crowd;
 use crate::entropy::Entropy;
 use crate::groups::Memberships;
-use crate::link::{Held, Link};
+use crate::link::{Flag, Held, Link};
 use crate::mailbox::Mailbox;
 use crate::outboxes::Outboxes;
 use crate::sender::Outgoing;
@@ -45,56 +45,44 @@ pub(crate) struct Shared {
 impl Shared {
     /// Has the session looked at in the flush phase.
     pub(crate) fn list_flush(&mut self, link: &mut Link) {
-        if !link.listed_flush {
-            link.listed_flush = true;
+        if !link.is(Flag::ListedFlush) {
+            link.set(Flag::ListedFlush);
             self.flush.push(link.key);
         }
     }
 
     /// Has the session read on, if there is something to read and nothing holds it back.
     pub(crate) fn list_ready(&mut self, link: &mut Link) {
-        if !link.listed_ready && link.has_input() && !link.holds_back() {
-            link.listed_ready = true;
+        if !link.is(Flag::ListedReady) && link.has_input() && !link.holds_back() {
+            link.set(Flag::ListedReady);
             self.ready.push(link.key);
         }
     }
 
-    pub(crate) fn list_dead(&mut self, link: &mut Link) {
-        if !link.listed_dead {
-            link.listed_dead = true;
-            self.dead.push(link.key);
-        }
+    /// The session's phase has become `Over`, which happens once.
+    pub(crate) fn list_dead(&mut self, link: &Link) {
+        self.dead.push(link.key);
     }
 
     /// Gives an empty outbox memory from the pool, if it has none: enough for about `bytes`.
+    #[inline]
     pub(crate) fn lend(&mut self, link: &mut Link, bytes: usize) {
-        if !link.outbox.is_empty() {
-            return;
-        }
-        self.outboxes.lend(&mut link.outbox);
-        let bytes = bytes.min(LENT_BYTES_MAX);
-        if link.outbox.spare_capacity() < bytes {
-            if let Some(small) = link.outbox.take_spare() {
-                self.pool.give_back(small);
-            }
-            link.outbox.lend(self.pool.take(bytes));
+        if link.outbox.lacks_memory() {
+            self.outboxes.lend_with(&mut link.outbox, bytes.min(LENT_BYTES_MAX), &mut self.pool);
         }
     }
 
     /// Takes an empty outbox back, and its memory.
     pub(crate) fn reclaim(&mut self, link: &mut Link) {
-        if let Some(spare) = self.outboxes.take_back(&mut link.outbox) {
-            self.pool.give_back(spare);
-        }
+        self.outboxes.take_back(&mut link.outbox, &mut self.pool);
     }
 
     /// What a connection needs to say something. What it appends to an outbox that was lent no memory
     /// has memory of its own.
     #[inline]
     pub(crate) fn output<'o>(&'o mut self, link: &'o mut Link) -> Output<'o> {
-        self.outboxes.lend(&mut link.outbox);
         Output {
-            outbox: &mut link.outbox,
+            outbox: self.outboxes.lend(&mut link.outbox),
             mask_keys: &mut self.entropy,
             buffers: &mut self.pool,
             now: self.now,
@@ -103,8 +91,8 @@ impl Shared {
 
     /// Ends a pause.
     pub(crate) fn resume(&mut self, link: &mut Link) {
-        if link.paused {
-            link.paused = false;
+        if link.is(Flag::Paused) {
+            link.unset(Flag::Paused);
             link.rare_mut().paused_since = None;
             self.list_ready(link);
             self.list_flush(link);
@@ -132,10 +120,9 @@ impl Shared {
         }
         let bytes_max = connection.config().outbox_bytes_max;
         let high_mark = connection.config().outbox_high_mark;
-        let mut released = 0;
-        self.outboxes.lend(&mut link.outbox);
+        let (mut released, mut is_full) = (0, false);
         let mut output = Output {
-            outbox: &mut link.outbox,
+            outbox: self.outboxes.lend(&mut link.outbox),
             mask_keys: &mut self.entropy,
             buffers: &mut self.pool,
             now: self.now,
@@ -144,7 +131,7 @@ impl Shared {
             let cost = message.cost();
             let total = output.outbox.len().saturating_add(cost);
             if !output.outbox.is_empty() && total > bytes_max {
-                link.congested = true;
+                is_full = true;
                 break;
             }
             released += cost;
@@ -167,6 +154,9 @@ impl Shared {
             }
             let sent = connection.send_prepared(&prepared, &mut output);
             self.stats.messages_sent += u64::from(sent.is_ok());
+        }
+        if is_full {
+            link.set(Flag::Congested);
         }
         link.note_level(connection.config());
         link.settle_queue(released);

@@ -26,7 +26,8 @@ impl<S: Service, E: Engine> Reactor<S, E> {
 
     /// How many sessions are not open yet, or no longer.
     fn unopened(&self) -> usize {
-        self.sessions.len() - self.shared.open - self.shared.dead.len()
+        let others = self.shared.open + self.shared.dead.len();
+        self.sessions.len().saturating_sub(others)
     }
 
     /// When accepting goes on by itself.
@@ -46,11 +47,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let grace = shared.config.opening_grace;
         while let Some(key) = shared.crowd.first(shared.now, grace) {
             match sessions.get(key) {
-                Some(Session { link, phase: Phase::Handshake(_) | Phase::Ending(_) })
-                    if !link.listed_dead =>
-                {
-                    return true;
-                }
+                Some(Session { phase: Phase::Handshake(_) | Phase::Ending(_), .. }) => return true,
                 // Its answer is being made, which has a deadline: it may be asked again later.
                 Some(Session { phase: Phase::Deferred(_), .. }) => {
                     shared.crowd.push(key, shared.now);
@@ -71,7 +68,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let first = shared.crowd.first(shared.now, shared.config.opening_grace);
         let Some(session) = first.and_then(|key| sessions.get_mut(key)) else { return false };
         session.phase = Phase::Over;
-        shared.list_dead(&mut session.link);
+        shared.list_dead(&session.link);
         shared.crowd.pop();
         shared.stats.gave_way += 1;
         true

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::groups::{Member, Policy};
 use crate::guard::guard;
 use crate::handler::Service;
-use crate::link::{Held, Link};
+use crate::link::{Flag, Held, Link};
 use crate::mailbox::{Command, Publication};
 use crate::outcome::Cause;
 use crate::peer::{Directory, Peer};
@@ -27,7 +27,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                         // A payload that comes too late is dropped, and its owner is the user's.
                         && guard(|| self.shared.collect(link, connection)).is_err()
                     {
-                        link.panicked = true;
+                        link.set(Flag::Panicked);
                         self.shared.list_flush(link);
                     }
                 }
@@ -117,7 +117,7 @@ fn hold(shared: &mut Shared, link: &mut Link, publication: &Publication, policy:
         Policy::DropOldest { bytes_max } => bytes_max,
         _ => 0,
     };
-    link.congested = true;
+    link.set(Flag::Congested);
     let rare = link.rare_mut();
     let Some(own) = rare.memberships.iter_mut().find(|own| own.slot == slot) else { return };
     let newest = publication.prepared.frame_len();
@@ -139,7 +139,7 @@ fn hold(shared: &mut Shared, link: &mut Link, publication: &Publication, policy:
 
 /// A member did not get `messages` messages.
 fn fall_behind(shared: &mut Shared, link: &mut Link, slot: u32, policy: Policy, messages: u64) {
-    link.congested = true;
+    link.set(Flag::Congested);
     if policy == Policy::Close {
         if let Some(slot) = shared.memberships.slot(slot) {
             slot.group.count_closed();

@@ -9,7 +9,7 @@ use super::flush::write;
 use crate::engine::{Engine, Input, Received};
 use crate::guard::{Panicked, guard};
 use crate::handler::{Handler, Service};
-use crate::link::{Link, Spill};
+use crate::link::{Flag, Link, Spill};
 use crate::outcome::Cause;
 use crate::peer::Peer;
 use crate::session::{Open, Phase, Session};
@@ -32,7 +32,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let budget = self.shared.config.turn_bytes_max.saturating_mul(share);
         for key in keys.drain(..) {
             let Some(session) = self.sessions.get_mut(key) else { continue };
-            session.link.listed_ready = false;
+            session.link.unset(Flag::ListedReady);
             match &session.phase {
                 Phase::Open(_) => self.read_open(key, budget),
                 Phase::Handshake(_) => self.read_head(key),
@@ -50,12 +50,13 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let Some(Session { link, phase }) = sessions.get_mut(key) else { return };
         let Phase::Open(Open { connection, handler }) = phase else { return };
         // It is settled below, or listed there.
-        let is_listed = std::mem::replace(&mut link.listed_flush, true);
+        let is_listed = link.is(Flag::ListedFlush);
+        link.set(Flag::ListedFlush);
         let mut taken = 0;
         loop {
-            link.answers = true;
+            link.set(Flag::Answers);
             let fed = read_some(engine, shared, link, connection, handler);
-            link.answers = false;
+            link.unset(Flag::Answers);
             match fed {
                 Fed::Taken(bytes) => taken += bytes,
                 Fed::Waits => break,
@@ -78,7 +79,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         }
         match guard(|| settle_plain(engine, shared, link, connection)) {
             Ok(true) => {
-                link.listed_flush = false;
+                link.unset(Flag::ListedFlush);
                 self.arm(key);
             }
             Ok(false) => shared.flush.push(key),
@@ -121,7 +122,11 @@ fn read_some<E: Engine, H: Handler>(
     connection: &mut Connection,
     handler: &mut H,
 ) -> Fed {
-    if link.holds_back() || link.cut || link.panicked || connection.closed().is_some() {
+    if link.holds_back()
+        || link.is(Flag::Cut)
+        || link.is(Flag::Panicked)
+        || connection.closed().is_some()
+    {
         return Fed::Waits;
     }
     if let Some(rare) = link.rare.as_deref_mut()
@@ -130,7 +135,7 @@ fn read_some<E: Engine, H: Handler>(
         let spill = std::mem::take(&mut rare.spill);
         return feed_spill(shared, link, connection, handler, spill);
     }
-    if !link.readable {
+    if !link.is(Flag::Readable) {
         return Fed::Waits;
     }
     shared.stats.reads += 1;
@@ -140,7 +145,7 @@ fn read_some<E: Engine, H: Handler>(
             Ok(Received::Bytes { drained, .. }) => {
                 // What lies in the buffer counts, and not what the engine says.
                 let count = buffer.len() - before;
-                link.readable = !drained;
+                link.put(Flag::Readable, !drained);
                 shared.stats.bytes_read += count as u64;
                 link.note_heard(shared.now);
                 feed_received(shared, link, connection, handler, count);
@@ -154,7 +159,7 @@ fn read_some<E: Engine, H: Handler>(
     match engine.receive(link.carrier()) {
         Ok(Input::Bytes { mut bytes, drained }) => {
             let count = bytes.len();
-            link.readable = !drained;
+            link.put(Flag::Readable, !drained);
             shared.stats.bytes_read += count as u64;
             link.note_heard(shared.now);
             let inflated = feed(shared, link, connection, handler, &mut bytes);
@@ -167,25 +172,27 @@ fn read_some<E: Engine, H: Handler>(
 }
 
 fn nothing(link: &mut Link) -> Fed {
-    link.readable = false;
-    if link.broken {
-        link.cut = true;
+    link.unset(Flag::Readable);
+    if link.is(Flag::Broken) {
+        link.set(Flag::Cut);
     }
     Fed::Waits
 }
 
 /// The peer sends no more. Whatever it sent before has been delivered.
 fn end(link: &mut Link, connection: &mut Connection) -> Fed {
-    link.readable = false;
-    if !link.broken {
+    link.unset(Flag::Readable);
+    if !link.is(Flag::Broken) {
         connection.receive_eof();
     }
-    link.cut |= link.broken;
+    if link.is(Flag::Broken) {
+        link.set(Flag::Cut);
+    }
     Fed::Waits
 }
 
 fn failed(link: &mut Link, connection: &mut Connection, error: &io::Error) -> Fed {
-    link.readable = false;
+    link.unset(Flag::Readable);
     link.cut(Cause::Transport(error.kind()));
     connection.receive_eof();
     Fed::Waits
@@ -207,7 +214,7 @@ pub(super) fn feed<H: Handler>(
     let mut inflated = 0;
     let fed = guard(|| feed_events(shared, link, connection, handler, input, &mut inflated));
     note(link, fed);
-    if !input.is_empty() && connection.closed().is_none() && !link.panicked {
+    if !input.is_empty() && connection.closed().is_none() && !link.is(Flag::Panicked) {
         let bytes = shared.pool.copy_of(input);
         link.rare_mut().spill = Spill { bytes, start: 0 };
     }
@@ -251,7 +258,7 @@ fn feed_spill<H: Handler>(
     let fed = guard(|| feed_events(shared, link, connection, handler, &mut input, &mut inflated));
     let left = input.len();
     note(link, fed);
-    if left == 0 || connection.closed().is_some() || link.panicked {
+    if left == 0 || connection.closed().is_some() || link.is(Flag::Panicked) {
         shared.pool.give_back(spill.bytes);
     } else {
         spill.start += before - left;
@@ -285,6 +292,6 @@ fn note(link: &mut Link, fed: Result<Result<(), ProtocolError>, Panicked>) {
     match fed {
         Ok(Ok(())) => {}
         Ok(Err(error)) => link.note_cause(Cause::Protocol(error)),
-        Err(Panicked) => link.panicked = true,
+        Err(Panicked) => link.set(Flag::Panicked),
     }
 }

@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::error::ConnectError;
 use crate::guard::guard;
 use crate::handler::Service;
+use crate::link::Flag;
 use crate::outcome::{Cause, Outcome};
 use crate::peer::{Directory, Peer};
 use crate::session::{Phase, Session};
@@ -122,7 +123,9 @@ impl<S: Service, E: Engine> Reactor<S, E> {
     /// Whether the service has finished and only connections are left that have not said a word.
     fn is_drained(&self) -> bool {
         let is_silent = |session: &Session<S::Handler>| match &session.phase {
-            Phase::Handshake(opening) => opening.received.is_empty() && !session.link.readable,
+            Phase::Handshake(opening) => {
+                opening.received.is_empty() && !session.link.is(Flag::Readable)
+            }
             Phase::Over => true,
             _ => false,
         };

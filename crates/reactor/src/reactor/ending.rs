@@ -7,7 +7,7 @@ use super::flush::write;
 use crate::engine::{Engine, Input};
 use crate::guard::{Panicked, guard, guarded_drop};
 use crate::handler::{Handler, Notice, Service};
-use crate::link::Link;
+use crate::link::{Flag, Link};
 use crate::outcome::{Cause, Outcome};
 use crate::session::{Ending, Open, Phase, Session};
 use crate::shared::Shared;
@@ -28,7 +28,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let shared = &mut self.shared;
         shared.open -= 1;
         shared.stats.closed += 1;
-        let panicked = link.panicked;
+        let panicked = link.is(Flag::Panicked);
         let outcome = match connection.closed() {
             Some(closed) => {
                 let abnormal = closed.code == CloseCode::ABNORMAL;
@@ -61,7 +61,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             shared.open -= 1;
             shared.stats.closed += 1;
         }
-        link.cut = true;
+        link.set(Flag::Cut);
         let rest = std::mem::replace(phase, Phase::Over);
         // It has panicked already; what is left in it may do so again.
         let _ = guard(|| strip(shared, link));
@@ -76,7 +76,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let Some(Session { link, phase }) = sessions.get_mut(key) else { return };
         let Phase::Ending(ending) = phase else { return };
         write(engine, shared, link);
-        let over = link.cut || shared.now >= ending.deadline;
+        let over = link.is(Flag::Cut) || shared.now >= ending.deadline;
         if !over && !link.outbox.is_empty() {
             return;
         }
@@ -109,7 +109,10 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let mut taken = 0;
         // Behind a plain answer nothing is read before the answer has left: who keeps on sending
         // must not make us close first.
-        while link.readable && !link.cut && (ending.write_shut || ending.connection.is_some()) {
+        while link.is(Flag::Readable)
+            && !link.is(Flag::Cut)
+            && (ending.write_shut || ending.connection.is_some())
+        {
             if taken >= budget {
                 shared.list_ready(link);
                 break;
@@ -117,7 +120,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             shared.stats.reads += 1;
             match engine.receive(link.carrier()) {
                 Ok(Input::Bytes { mut bytes, drained }) => {
-                    link.readable = !drained;
+                    link.put(Flag::Readable, !drained);
                     taken += bytes.len();
                     shared.stats.bytes_read += bytes.len() as u64;
                     ending.discarded_bytes += bytes.len();
@@ -126,23 +129,26 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                         // The verdict was reached before: nothing here can change it.
                         let _ = connection.receive(&mut bytes, &mut output);
                     } else {
-                        link.cut = ending.discarded_bytes > shared.config.linger_bytes_max;
+                        link.put(
+                            Flag::Cut,
+                            ending.discarded_bytes > shared.config.linger_bytes_max,
+                        );
                     }
                 }
                 Ok(Input::Nothing) => {
-                    link.readable = false;
-                    link.cut = link.broken;
+                    link.unset(Flag::Readable);
+                    link.put(Flag::Cut, link.is(Flag::Broken));
                 }
                 Ok(Input::End) => {
-                    link.readable = false;
+                    link.unset(Flag::Readable);
                     match &mut ending.connection {
                         Some(connection) => connection.receive_eof(),
-                        None => link.cut = true,
+                        None => link.set(Flag::Cut),
                     }
                 }
                 Err(_) => {
-                    link.readable = false;
-                    link.cut = true;
+                    link.unset(Flag::Readable);
+                    link.set(Flag::Cut);
                 }
             }
         }
@@ -161,13 +167,13 @@ impl<S: Service, E: Engine> Reactor<S, E> {
 }
 
 fn cause_of(link: &Link) -> Option<Cause> {
-    if link.panicked { Some(Cause::Panicked) } else { link.cause() }
+    if link.is(Flag::Panicked) { Some(Cause::Panicked) } else { link.cause() }
 }
 
 /// Gives back what only an open session has.
 fn strip(shared: &mut Shared, link: &mut Link) {
-    link.paused = false;
-    link.congested = false;
+    link.unset(Flag::Paused);
+    link.unset(Flag::Congested);
     let Some(rare) = link.rare.take() else { return };
     for membership in rare.memberships {
         shared.memberships.remove(membership, &shared.mailbox);

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::ConnectError;
 use crate::guard::{Panicked, guard};
 use crate::handler::{Handler, Service};
-use crate::link::Link;
+use crate::link::{Flag, Link};
 use crate::outcome::Cause;
 use crate::peer::Peer;
 use crate::session::{Open, Phase, Session};
@@ -31,15 +31,15 @@ impl<S: Service, E: Engine> Reactor<S, E> {
 
     fn settle(&mut self, key: Key) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        session.link.listed_flush = false;
-        let cut = session.link.cut;
+        session.link.unset(Flag::ListedFlush);
+        let cut = session.link.is(Flag::Cut);
         match &session.phase {
             Phase::Open(_) => self.settle_open(key),
             Phase::Ending(_) => self.settle_ending(key),
             Phase::Connecting(_) if cut => self.fail_to_connect(key, ConnectError::Unavailable),
             Phase::Handshake(_) | Phase::Deferred(_) if cut => {
                 session.phase = Phase::Over;
-                self.shared.list_dead(&mut session.link);
+                self.shared.list_dead(&session.link);
             }
             Phase::Connecting(_) => {
                 write(&mut self.engine, &mut self.shared, &mut session.link);
@@ -58,7 +58,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         shared.push_pending(link, connection);
         let waited = link.blocked_since().is_some();
         write(engine, shared, link);
-        if waited && !link.blocked {
+        if waited && !link.is(Flag::Blocked) {
             connection.postpone_pong(shared.now);
         }
         relieve(shared, link, connection, handler);
@@ -68,7 +68,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         if !connection.is_open() {
             link.close_queue();
         }
-        if link.cut || connection.closed().is_some() {
+        if link.is(Flag::Cut) || connection.closed().is_some() {
             self.conclude(key);
             self.settle_ending(key);
         } else {
@@ -94,7 +94,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
 
 /// Fails a connection for a reason of ours. Failing what has failed changes nothing.
 fn fail_if_due(shared: &mut Shared, link: &mut Link, connection: &mut Connection) {
-    let code = if link.panicked {
+    let code = if link.is(Flag::Panicked) {
         CloseCode::INTERNAL
     } else if link.cause() == Some(Cause::FellBehind) {
         CloseCode::POLICY
@@ -104,23 +104,25 @@ fn fail_if_due(shared: &mut Shared, link: &mut Link, connection: &mut Connection
     let mut output = shared.output(link);
     // The panic may have come out of the connection itself; then it is in no state to say goodbye.
     if guard(|| connection.fail(code, &mut output)) == Err(Panicked) {
-        link.cut = true;
+        link.set(Flag::Cut);
     }
 }
 
 /// One write. An error does not end the session yet: what has arrived whole is still delivered.
 pub(super) fn write<E: Engine>(engine: &mut E, shared: &mut Shared, link: &mut Link) {
-    if link.broken {
+    if link.is(Flag::Broken) {
         link.outbox.clear();
     }
-    if link.outbox.is_empty() || link.blocked || link.cut {
+    let carrier = link.carrier();
+    if link.is(Flag::Blocked) || link.is(Flag::Cut) {
         return;
     }
+    let Some(outbox) = link.outbox.waiting() else { return };
     shared.stats.writes += 1;
-    match engine.send(link.carrier(), &mut link.outbox) {
+    match engine.send(carrier, outbox) {
         Ok(sent) => {
             shared.stats.bytes_written += sent.bytes as u64;
-            link.blocked = sent.blocked;
+            link.put(Flag::Blocked, sent.blocked);
             if sent.blocked {
                 let now = shared.now;
                 let rare = link.rare_mut();
@@ -138,12 +140,12 @@ pub(super) fn write<E: Engine>(engine: &mut E, shared: &mut Shared, link: &mut L
         }
         Err(error) => {
             link.note_cause(Cause::Transport(error.kind()));
-            link.broken = true;
-            link.blocked = false;
+            link.set(Flag::Broken);
+            link.unset(Flag::Blocked);
             link.outbox.clear();
-            link.congested = false;
-            link.readable = true;
-            link.cut = link.paused;
+            link.unset(Flag::Congested);
+            link.set(Flag::Readable);
+            link.put(Flag::Cut, link.is(Flag::Paused));
             if let Some(rare) = link.rare.as_deref_mut() {
                 rare.blocked_since = None;
             }
@@ -160,18 +162,20 @@ fn relieve<H: Handler>(
     connection: &mut Connection,
     handler: &mut H,
 ) {
-    if !link.congested || !link.has_room(connection.config()) {
+    if !link.is(Flag::Congested) || !link.has_room(connection.config()) {
         return;
     }
-    link.congested = false;
+    link.unset(Flag::Congested);
     let mut output = shared.output(link);
     connection.outbox_drained(&mut output);
     shared.push_pending(link, connection);
-    if !link.panicked && !link.congested && connection.is_open() {
+    if !link.is(Flag::Panicked) && !link.is(Flag::Congested) && connection.is_open() {
         let told = guard(|| handler.writable(&mut Peer::new(link, connection, shared)));
-        link.panicked |= told == Err(Panicked);
+        if told == Err(Panicked) {
+            link.set(Flag::Panicked);
+        }
     }
-    if !link.outbox.is_empty() || link.panicked {
+    if !link.outbox.is_empty() || link.is(Flag::Panicked) {
         shared.list_flush(link);
     }
     shared.list_ready(link);
@@ -181,10 +185,10 @@ fn relieve<H: Handler>(
 /// keepalive, and the limits on stalls and pauses stand in for it.
 fn balance_keepalive(shared: &Shared, link: &mut Link, connection: &mut Connection) {
     let rests = link.holds_back();
-    if rests == link.suspended {
+    if rests == link.is(Flag::Suspended) {
         return;
     }
-    link.suspended = rests;
+    link.put(Flag::Suspended, rests);
     if rests {
         connection.suspend_keepalive(shared.now);
     } else {

@@ -9,7 +9,7 @@ use crate::decision::{Accept, Decision};
 use crate::engine::{Engine, Input};
 use crate::guard::{Panicked, guard, guarded_drop};
 use crate::handler::{Handler, Notice, Service};
-use crate::link::Link;
+use crate::link::{Flag, Link};
 use crate::outcome::Cause;
 use crate::peer::Peer;
 use crate::session::{Ending, Open, Phase, Session, Waiting, limits};
@@ -121,17 +121,17 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             let Self { engine, service, sessions, shared, .. } = self;
             let Some(Session { link, phase }) = sessions.get_mut(key) else { return };
             let Phase::Handshake(opening) = phase else { return };
-            if !link.readable {
+            if !link.is(Flag::Readable) {
                 return;
             }
             shared.stats.reads += 1;
             let bytes = match engine.receive(link.carrier()) {
                 Ok(Input::Bytes { bytes, drained }) => {
-                    link.readable = !drained;
+                    link.put(Flag::Readable, !drained);
                     bytes
                 }
                 Ok(Input::Nothing) => {
-                    link.readable = false;
+                    link.unset(Flag::Readable);
                     return;
                 }
                 Ok(Input::End) => return self.abandon(key, Cause::Eof),
@@ -295,7 +295,7 @@ pub(super) fn open<H: Handler>(
     connection.spread_pings(ping_seed(link.key));
     let opened = guard(|| handler.open(&mut Peer::new(link, connection, shared)));
     if opened.is_err() {
-        link.panicked = true;
+        link.set(Flag::Panicked);
     } else if !input.is_empty() {
         feed(shared, link, connection, handler, &mut input);
     }

@@ -11,7 +11,7 @@ use crate::engine::{Address, Carrier, Engine, Input, Remote};
 use crate::error::{ConnectError, REFUSED_BODY_BYTES_MAX, Refused};
 use crate::guard::{Panicked, guard, guarded_drop};
 use crate::handler::{Handler, Notice, Outward, Service};
-use crate::link::{Link, key_of};
+use crate::link::{Flag, Link, key_of};
 use crate::session::{Dialing, Open, Phase, Session, Stage, limits};
 use crate::shared::Shared;
 use crate::slab::Key;
@@ -108,17 +108,17 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             let Self { engine, sessions, shared, .. } = self;
             let Some(Session { link, phase }) = sessions.get_mut(key) else { return };
             let Phase::Connecting(dialing) = phase else { return };
-            if !link.readable || matches!(dialing.stage, Stage::Transport) {
+            if !link.is(Flag::Readable) || matches!(dialing.stage, Stage::Transport) {
                 return;
             }
             shared.stats.reads += 1;
             let bytes = match engine.receive(link.carrier()) {
                 Ok(Input::Bytes { bytes, drained }) => {
-                    link.readable = !drained;
+                    link.put(Flag::Readable, !drained);
                     bytes
                 }
                 Ok(Input::Nothing) => {
-                    link.readable = false;
+                    link.unset(Flag::Readable);
                     return;
                 }
                 Ok(Input::End) => {
@@ -150,7 +150,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let Some(session) = self.sessions.get_mut(key) else { return };
         match std::mem::replace(&mut session.phase, Phase::Over) {
             Phase::Connecting(dialing) => {
-                self.shared.list_dead(&mut session.link);
+                self.shared.list_dead(&session.link);
                 if refuse(dialing.handler, error) == Err(Panicked) {
                     self.observe_panic(Some(key));
                 }

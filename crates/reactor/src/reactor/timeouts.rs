@@ -9,7 +9,7 @@ use super::outward::at_end;
 use crate::engine::Engine;
 use crate::error::ConnectError;
 use crate::handler::Service;
-use crate::link::Link;
+use crate::link::{Flag, Link};
 use crate::outcome::Cause;
 use crate::session::{Open, Phase, Session};
 use crate::shared::Shared;
@@ -34,14 +34,14 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         if now >= self.trim_at {
             self.trim_at = now + TRIM_EVERY;
             self.shared.pool.trim();
-            self.shared.outboxes.trim();
+            self.shared.outboxes.trim(&mut self.shared.pool);
         }
     }
 
     /// When idle buffers are to be looked at, if there are any.
     pub(super) fn trim_deadline(&self) -> Option<Instant> {
         let shared = &self.shared;
-        let lies_idle = shared.pool.idle_bytes() > 0 || shared.outboxes.are_many();
+        let lies_idle = shared.pool.idle_bytes() > 0 || shared.outboxes.is_to_be_trimmed();
         lies_idle.then_some(self.trim_at)
     }
 
@@ -70,9 +70,11 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                     // The verdict is known; all that the deadline can do is to end the transport.
                     let mut output = self.shared.output(link);
                     let _ = connection.handle_timeout(&mut output);
-                    link.cut = connection.transport() == Transport::Close;
+                    link.put(Flag::Cut, connection.transport() == Transport::Close);
                 }
-                link.cut |= is_stalled(&self.shared, link);
+                if is_stalled(&self.shared, link) {
+                    link.set(Flag::Cut);
+                }
             }
             Phase::Handshake(_) | Phase::Deferred(_) | Phase::Connecting(_) | Phase::Over => {}
         }
@@ -88,12 +90,12 @@ fn expire_open<H>(shared: &mut Shared, link: &mut Link, open: &mut Open<H>) {
     }
     let paused_since = link.rare.as_ref().and_then(|rare| rare.paused_since);
     let pause_ended = paused_since.is_some_and(|since| since + shared.config.pause_within <= now);
-    if link.blocked {
+    if link.is(Flag::Blocked) {
         // A ping may lie behind what the kernel does not take; that has a limit of its own.
         connection.postpone_pong(now);
     }
     // What has arrived and waits for its turn may be what the deadline waits for.
-    let patience = if link.listed_ready { BACKLOG_WITHIN } else { Duration::ZERO };
+    let patience = if link.is(Flag::ListedReady) { BACKLOG_WITHIN } else { Duration::ZERO };
     let due = connection.poll_timeout().is_some_and(|due| due + patience <= now);
     let mut output = shared.output(link);
     if pause_ended {
@@ -103,7 +105,9 @@ fn expire_open<H>(shared: &mut Shared, link: &mut Link, open: &mut Open<H>) {
         if let Err(timed_out) = connection.handle_timeout(&mut output) {
             link.note_cause(Cause::TimedOut(timed_out.timer));
         }
-        link.cut |= connection.transport() == Transport::Close;
+        if connection.transport() == Transport::Close {
+            link.set(Flag::Cut);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::Reactor;
 use crate::engine::{Completion, Engine};
 use crate::guard::{Panicked, guard, guarded_drop};
 use crate::handler::Service;
-use crate::link::key_of;
+use crate::link::{Flag, key_of};
 use crate::peer::Peers;
 
 /// What is to be done after a turn.
@@ -94,14 +94,14 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 Completion::Readable(carrier) => {
                     let Self { sessions, shared, .. } = self;
                     if let Some(session) = sessions.get_mut(key_of(carrier)) {
-                        session.link.readable = true;
+                        session.link.set(Flag::Readable);
                         shared.list_ready(&mut session.link);
                     }
                 }
                 Completion::Writable(carrier) => {
                     let Self { sessions, shared, .. } = self;
                     if let Some(session) = sessions.get_mut(key_of(carrier)) {
-                        session.link.blocked = false;
+                        session.link.unset(Flag::Blocked);
                         shared.list_flush(&mut session.link);
                     }
                 }
