@@ -182,7 +182,10 @@ pub(super) fn keep_idle(
 
 /// What a load prints that runs once.
 fn result_of(command: &mut Command) -> Result<Value, String> {
-    let line = Process::start(command)?.line()?;
+    let mut process = Process::start(command)?;
+    let line = process.line()?;
+    // It closes its connections before it ends, and the server must not have gone before.
+    let _ = process.child.wait();
     serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))
 }
 

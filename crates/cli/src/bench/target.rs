@@ -1,9 +1,10 @@
 //! Where the load goes, and from which address.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream as StdStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream as StdStream, ToSocketAddrs};
 
 use mio::net::TcpStream;
+use rustix::net::sockopt::set_socket_reuseaddr;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use sockeye::Role;
 use sockeye::protocol::handshake::{ClientRequest, Header, Url};
@@ -11,8 +12,13 @@ use sockeye::protocol::handshake::{ClientRequest, Header, Url};
 use crate::arguments::Common;
 use crate::connect::check_scheme;
 
-/// Connections from one address of the loopback network; the usual range of ports has 28,232.
-const PER_SOURCE: usize = 20_000;
+/// Connections from one address of the loopback network. The system chooses among 28,232 ports, but takes its time over
+/// the second half of them.
+const PER_SOURCE: usize = PORTS as usize;
+/// The ports of all addresses but the first begin here, and once more that many above: below those that the system gives
+/// out, so that they are free, and found without a search.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 10_000;
 
 /// A server.
 #[derive(Debug, Clone)]
@@ -92,7 +98,12 @@ impl Target {
             (SocketAddr::V4(address), Some(source)) if address.ip().is_loopback() => {
                 let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
                 let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
-                bind(&socket, &SocketAddr::from((source, 0)))?;
+                // What a connection of an earlier run left behind is no hindrance.
+                set_socket_reuseaddr(&socket, true)?;
+                if bind(&socket, &SocketAddr::V4(source)).is_err() {
+                    let port = source.port() + PORTS;
+                    bind(&socket, &SocketAddr::from((*source.ip(), port)))?;
+                }
                 match connect(&socket, &address) {
                     Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
                     Err(error) => return Err(error.into()),
@@ -106,11 +117,13 @@ impl Target {
     }
 }
 
-/// The address to come from, where the usual one has no port left.
-fn source(number: usize) -> Option<IpAddr> {
+/// Where to come from, where the usual address has no port left.
+fn source(number: usize) -> Option<SocketAddrV4> {
     let index = u32::try_from(number / PER_SOURCE).unwrap_or(u32::MAX);
+    let port = FIRST_PORT + u16::try_from(number % PER_SOURCE).unwrap_or_default();
     // The network has 2^24 addresses; 127.0.0.1 is the first of them.
-    (index > 0).then(|| Ipv4Addr::from_bits(0x7F00_0001 + index % 0x00FF_FF00).into())
+    let address = Ipv4Addr::from_bits(0x7F00_0001 + index % 0x00FF_FF00);
+    (index > 0).then(|| SocketAddrV4::new(address, port))
 }
 
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, String> {
@@ -155,7 +168,9 @@ mod tests {
     #[test]
     fn each_address_of_the_loopback_network_serves_for_so_many_connections() {
         assert_eq!(source(PER_SOURCE - 1), None);
-        assert_eq!(source(PER_SOURCE), Some([127, 0, 0, 2].into()));
-        assert_eq!(source(300 * PER_SOURCE), Some([127, 0, 1, 45].into()));
+        let at = |text: &str| Some(text.parse().expect("an address"));
+        assert_eq!(source(PER_SOURCE), at("127.0.0.2:10000"));
+        assert_eq!(source(2 * PER_SOURCE - 1), at("127.0.0.2:19999"));
+        assert_eq!(source(300 * PER_SOURCE), at("127.0.1.45:10000"));
     }
 }
