@@ -121,6 +121,7 @@ impl Shared {
         let bytes_max = connection.config().outbox_bytes_max;
         let high_mark = connection.config().outbox_high_mark;
         let (mut released, mut is_full) = (0, false);
+        let before = link.outbox.len();
         let mut output = Output {
             outbox: self.outboxes.lend(&mut link.outbox),
             mask_keys: &mut self.entropy,
@@ -160,7 +161,10 @@ impl Shared {
         }
         link.note_level(connection.config());
         link.settle_queue(released);
-        self.list_flush(link);
+        // What has no room yet waits for the transport: to look again in the next turn would spin.
+        if before == 0 || link.outbox.len() > before {
+            self.list_flush(link);
+        }
     }
 }
 

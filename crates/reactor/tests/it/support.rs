@@ -133,6 +133,8 @@ pub(crate) struct Scripts {
     pub(crate) observed: Vec<Outcome>,
     /// What it says is unfinished.
     pub(crate) unfinished: usize,
+    /// When it wants a turn of its own.
+    pub(crate) wake_at: Option<Instant>,
 }
 
 impl Scripts {
@@ -145,6 +147,7 @@ impl Scripts {
             outward: None,
             observed: Vec::new(),
             unfinished: 0,
+            wake_at: None,
         }
     }
 }
@@ -173,7 +176,7 @@ impl Service for Scripts {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.task.as_ref().map(|_| Instant::ZERO)
+        self.task.as_ref().map(|_| Instant::ZERO).or(self.wake_at)
     }
 
     fn unfinished(&self) -> usize {

@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sockeye_protocol::Prepared;
+use sockeye_reactor::engine::Engine;
 use sockeye_reactor::{Cause, Group, Policy};
 
 use super::{Caller, Shore};
@@ -70,8 +72,15 @@ fn attack_13_a_member_whose_window_is_closed_delays_nobody_and_its_policy_fires(
         let kept = (published * MESSAGE).saturating_sub(taken);
         assert!(kept <= (1 << 20) + (128 << 10), "{kept} bytes wait for the one, with {policy:?}");
         // The loop has nothing to do for it: it turns when it is told to, and not otherwise.
-        let writes = shore.reactor.stats().writes;
         (0..100).for_each(|_| shore.turn());
+        let (writes, polls) = (shore.reactor.stats().writes, shore.reactor.engine_mut().polls);
+        let until = shore.reactor.engine_mut().now() + Duration::from_millis(200);
+        shore.reactor.service_mut().wake_at = Some(until);
+        while shore.reactor.engine_mut().now() < until {
+            shore.reactor.turn().expect("an engine that works");
+        }
+        let polls = shore.reactor.engine_mut().polls - polls;
+        assert!(polls < 20, "{polls} polls without a reason, with {policy:?}");
         assert_eq!(shore.reactor.stats().writes, writes, "{policy:?}");
         drop(stalled);
         shore.until("gone", |shore| shore.reactor.sessions() == OTHERS);

@@ -9,6 +9,7 @@ mod outward;
 mod panics;
 mod phases;
 mod spy;
+mod stalled;
 mod vanishing;
 
 use std::cell::RefCell;

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockeye_protocol::Event;
+use sockeye_protocol::{Event, Prepared};
 use sockeye_reactor::engine::Conditions;
-use sockeye_reactor::{Config, Decision};
+use sockeye_reactor::{Config, Decision, Group, Policy};
 
 use crate::frames::{BINARY, PING, TEXT, close, masked, request};
 use crate::support::{Moment, Script, Told};
@@ -35,10 +35,25 @@ fn config() -> Config {
     config
 }
 
+/// A member of a group that takes nothing, with messages of the group behind a full outbox.
+fn hold_back(world: &mut World, policy: Policy) -> Client {
+    let client = world.open();
+    client.wire.set_window(10);
+    let group = Group::new();
+    let joined = group.clone();
+    world.with_peer(world.last_key(), move |peer| ignore(peer.join(&joined, policy)));
+    for _ in 0..100 {
+        group.publish(Prepared::binary(&[7; 10_000]));
+    }
+    world.settle();
+    assert!(group.dropped() > 0);
+    client
+}
+
 /// How a session comes to rest.
 type Rest = (&'static str, fn(&mut World) -> Client);
 
-const RESTS: [Rest; 11] = [
+const RESTS: [Rest; 13] = [
     ("connected", |world| world.connect()),
     ("half a head", |world| {
         let client = world.connect();
@@ -85,6 +100,12 @@ const RESTS: [Rest; 11] = [
         client.wire.set_window(10);
         client.wire.write(&masked(BINARY, &[7; 50_000]).repeat(20));
         client
+    }),
+    ("blocked, with the latest message of a group held back", |world| {
+        hold_back(world, Policy::KeepLatest)
+    }),
+    ("blocked, with many messages of a group held back", |world| {
+        hold_back(world, Policy::DropOldest { bytes_max: 100_000 })
     }),
     ("closing, without an answer", |world| {
         let client = world.open();
