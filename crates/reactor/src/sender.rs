@@ -13,6 +13,9 @@ use crate::guard::guard;
 use crate::mailbox::{Command, Mailbox};
 use crate::slab::Key;
 
+/// The most messages that a queue makes room for at once.
+const BATCH_EXPECTED_MAX: u32 = 64;
+
 /// The longest header that a frame of either role can have (RFC 6455 section 5.2).
 const HEADER_BYTES_MAX: usize = 14;
 
@@ -222,6 +225,8 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     messages: VecDeque<Outgoing>,
+    /// How many were taken together last: as many are made room for at once.
+    last_batch: u32,
     wakers: Vec<Waker>,
     closed: bool,
 }
@@ -263,6 +268,10 @@ impl Queue {
                 return Err((error, message));
             }
             state.closed = matches!(message, Outgoing::Close(_));
+            if state.messages.capacity() == 0 {
+                let expected = state.last_batch.min(BATCH_EXPECTED_MAX);
+                state.messages.reserve(expected as usize);
+            }
             state.messages.push_back(message);
         }
         self.notify();
@@ -279,7 +288,8 @@ impl Queue {
     }
 
     fn notify(&self) {
-        if !self.posted.swap(true, Ordering::SeqCst) {
+        // Whoever takes resets it first and takes then: while it is set, what was pushed will be seen.
+        if !self.posted.load(Ordering::SeqCst) && !self.posted.swap(true, Ordering::SeqCst) {
             self.mailbox.post_always(Command::Collect(self.key));
         }
     }
@@ -292,7 +302,11 @@ impl Queue {
     /// anew.
     pub(crate) fn take(&self, into: &mut VecDeque<Outgoing>) {
         self.posted.store(false, Ordering::SeqCst);
-        let messages = std::mem::take(&mut self.lock().messages);
+        let messages = {
+            let mut state = self.lock();
+            state.last_batch = u32::try_from(state.messages.len()).unwrap_or(u32::MAX);
+            std::mem::take(&mut state.messages)
+        };
         if into.is_empty() {
             *into = messages;
         } else {

@@ -96,6 +96,10 @@ pub(super) struct Delivered {
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     messages: VecDeque<Message>,
+    /// How many messages have lain here at once since it was last empty, and before that: as many are made room for at
+    /// once.
+    crowd: u16,
+    last_crowd: u16,
     bytes: usize,
     /// Boxed: most connections are open, and this is their memory.
     end: Option<Box<Closed>>,
@@ -120,7 +124,11 @@ impl Inbox {
             return Delivered { waker: None, pause: false };
         }
         self.bytes += message.len();
+        if self.messages.capacity() == 0 {
+            self.messages.reserve(self.last_crowd.into());
+        }
         self.messages.push_back(message);
+        self.crowd = self.crowd.max(u16::try_from(self.messages.len()).unwrap_or(u16::MAX));
         let full = self.messages.len() >= limits.messages_max || self.bytes >= limits.bytes_max;
         let pause = full && !self.paused;
         self.paused |= full;
@@ -143,6 +151,7 @@ impl Inbox {
         // An idle connection holds no buffer.
         if self.messages.capacity() > 0 {
             self.messages = VecDeque::new();
+            self.last_crowd = std::mem::take(&mut self.crowd);
         }
         self.end.as_deref().map_or(Taken::Empty, |end| Taken::Closed(end.clone()))
     }
