@@ -29,6 +29,7 @@ Examples:
   sockeye bench idle ws://127.0.0.1:9001/echo --connections 10000 --server-pid $!
   sockeye bench connect ws://127.0.0.1:9001/echo --connections 1000 --server-pid $!
   sockeye bench broadcast ws://127.0.0.1:9001/broadcast --connections 1000 --window 16
+  sockeye bench broadcast ws://127.0.0.1:9001/broadcast --connections 1000 --stalled 1
 
 Exit status:
   0    it ran, and every reply was what it must be
@@ -196,4 +197,8 @@ pub(crate) struct BroadcastLoad {
     /// not yet with all --connections that receive
     #[arg(long, short, value_name = "N", default_value = "1", value_parser = count::<NonZeroUsize>)]
     pub(crate) window: NonZeroUsize,
+    /// Open so many connections more that get the same and never read, to see what that costs the
+    /// others
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) stalled: usize,
 }

@@ -21,7 +21,7 @@ const JOIN_WITHIN: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub(crate) struct Broadcast {
     crowd: Crowd,
-    /// How many receive; the one that sends comes behind them.
+    /// How many receive; the one that sends comes behind them, and then those that never read.
     receivers: usize,
     window: u64,
     goal: Goal,
@@ -59,7 +59,7 @@ impl Broadcast {
             server,
             sent: 0,
         };
-        broadcast.crowd.open(receivers + 1, OPENING_AT_ONCE, None, progress)?;
+        broadcast.crowd.open(receivers + 1 + options.stalled, OPENING_AT_ONCE, None, progress)?;
         broadcast.join()?;
         Ok(broadcast)
     }
@@ -79,6 +79,9 @@ impl Broadcast {
                     break;
                 }
                 crowd.turn(Some(left), |mut ready| {
+                    if ready.index > *receivers {
+                        return Ok(());
+                    }
                     let got = ready.read_any()?;
                     ready.send(0, None)?;
                     if let Some(count) = received.get_mut(ready.index) {
@@ -132,6 +135,9 @@ impl Load for Broadcast {
                 break;
             }
             crowd.turn(Some(progress.interval(patience)), |mut ready| {
+                if ready.index > *receivers {
+                    return Ok(());
+                }
                 let Some(count) = received.get_mut(ready.index) else {
                     // Whether the sender hears itself is the server's affair.
                     ready.read_any()?;

@@ -52,7 +52,11 @@ impl Report<'_> {
                 ("echo", format!(", {}{rate}", shape(&options.shape, options.window.get())))
             }
             Scenario::Broadcast(options) => {
-                ("broadcast", format!(", {}", shape(&options.shape, options.window.get())))
+                let stalled = match options.stalled {
+                    0 => String::new(),
+                    count => format!(", {count} more that never read"),
+                };
+                ("broadcast", format!(", {}{stalled}", shape(&options.shape, options.window.get())))
             }
             Scenario::Idle(_) => ("idle", String::new()),
             Scenario::Connect(options) => ("connect", format!(", {} at a time", options.window)),

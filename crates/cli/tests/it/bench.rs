@@ -190,6 +190,18 @@ fn what_is_broadcast_reaches_everyone_in_order() {
     assert!(result["latency"]["p99"].as_u64() > Some(0), "{result}");
 }
 
+/// More is sent than the system and the server's outbox take for one who does not read.
+#[test]
+fn one_who_never_reads_a_broadcast_keeps_nobody_waiting() {
+    let server = Running::start(&[]);
+    let url = server.url("/broadcast");
+    let options =
+        ["broadcast", &url, "-c", "4", "-w", "4", "-n", "300", "-s", "64K", "--stalled", "1"];
+    let result = result(&options);
+    assert_eq!(result["done"], 1200, "{result}");
+    assert!(result["title"].as_str().is_some_and(|title| title.contains("never read")));
+}
+
 #[test]
 fn a_server_that_does_it_wrong_is_told_apart() {
     let server = Running::start(&[]);
