@@ -44,12 +44,15 @@ struct Arguments {
     /// Let the system choose processors
     #[arg(long)]
     no_pin: bool,
-    /// Instead of all that, open a million idle connections, or so many, with a ping every 20 s
+    /// Instead of all that, open a million idle connections, or so many
     #[arg(long, value_name = "CONNECTIONS", num_args = 0..=1, default_missing_value = "1000000")]
     million: Option<usize>,
     /// How many seconds they stay
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// After how many seconds of silence each gets a ping; the server's own default is 20
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    ping_after: u64,
     /// List the experiments
     #[arg(long)]
     list: bool,
@@ -98,9 +101,6 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     if arguments.no_docs { Ok(()) } else { write_docs(root, &results) }
 }
 
-/// Pings are as far apart as the server's default has them.
-const PING_INTERVAL: u64 = 20;
-
 fn run_million(
     arguments: &Arguments,
     connections: usize,
@@ -110,7 +110,8 @@ fn run_million(
     if !arguments.no_build {
         build(root)?;
     }
-    let million = Million { connections, seconds: arguments.seconds, interval: PING_INTERVAL };
+    let Arguments { seconds, ping_after: interval, .. } = *arguments;
+    let million = Million { connections, seconds, interval };
     let all = crowd(folder, &million, pins(arguments))?;
     let setting = Setting::read_with(root, SystemTime::now(), ["mio"].into_iter());
     let section = crowd_section(&million, &all, &setting);
