@@ -91,7 +91,7 @@ pub use sockeye_protocol::{Deflate, DeflateConfig, WindowBits};
 pub use sockeye_reactor::engine::{Address, Remote};
 pub use sockeye_reactor::{
     Cause, Config as LoopConfig, ConnectError, DrainPlan, DrainReport, Handle, Handler, Key,
-    Outcome, Peer, Policy, Sender as PeerSender,
+    Outcome, Peer, Policy, Sender as PeerSender, Spreading,
 };
 
 /// The README's code is tested with this crate's documentation.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye_protocol::handshake::{Header, InvalidHeader};
-use sockeye_reactor::Handler;
 use sockeye_reactor::engine::{Address, Mio};
+use sockeye_reactor::{Handler, Spreading};
 
 use super::{Running, Server};
 use crate::error::Error;
@@ -29,6 +29,7 @@ pub struct ServerBuilder {
     config: sockeye_reactor::Config,
     connection: sockeye_protocol::Config,
     loops: usize,
+    spreading: Spreading,
     listens: Vec<Address>,
     /// The first mistake in what was asked for, told when the server is bound.
     mistake: Option<Box<str>>,
@@ -41,6 +42,7 @@ impl ServerBuilder {
             config: sockeye_reactor::Config::default(),
             connection: sockeye_protocol::Config::default(),
             loops: 1,
+            spreading: Spreading::default(),
             listens: Vec::new(),
             mistake: None,
         }
@@ -165,6 +167,12 @@ impl ServerBuilder {
         self
     }
 
+    /// How connections come to the loops; by default as the system does it best.
+    pub fn spreading(mut self, spreading: Spreading) -> Self {
+        self.spreading = spreading;
+        self
+    }
+
     /// Threads of blocking routes; 512 by default.
     pub fn blocking_routes_max(mut self, threads: usize) -> Self {
         self.app.threads = App::threads(threads);
@@ -267,7 +275,7 @@ impl ServerBuilder {
     /// # Errors
     /// As [`bind`](Self::bind); and [`Error::Other`] if there is none.
     pub fn start(self) -> Result<Server, Error> {
-        let (loops, listens) = (self.loops, self.listens.clone());
+        let (loops, spreading, listens) = (self.loops, self.spreading, self.listens.clone());
         let (app, config) = self.into_parts()?;
         if listens.is_empty() {
             return Err(Error::message(
@@ -277,7 +285,7 @@ impl ServerBuilder {
         for address in &listens {
             ensure_unused(address)?;
         }
-        let loops = Loops::start(loops, &app, &config, &listens)?;
+        let loops = Loops::start(loops, spreading, &app, &config, &listens)?;
         Ok(Server { running: Arc::new(Running { app, loops }) })
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Condvar, PoisonError};
 
 use sockeye_reactor::engine::{Address, Engine, Mio};
-use sockeye_reactor::{Cluster, Reactor};
+use sockeye_reactor::{Cluster, Reactor, Spreading};
 
 use super::LoopService;
 use super::app::App;
@@ -33,13 +33,14 @@ impl Loops {
     /// Starts so many loops and waits until all of them listen.
     pub(crate) fn start(
         loops: usize,
+        spreading: Spreading,
         app: &Arc<App>,
         config: &sockeye_reactor::Config,
         addresses: &[Address],
     ) -> io::Result<Self> {
         let running = Arc::new(Running::default());
         let (app, config, told) = (Arc::clone(app), config.clone(), Arc::clone(&running));
-        let cluster = Cluster::start(loops, addresses, move |_index| {
+        let cluster = Cluster::start_spreading(spreading, loops, addresses, move |_index| {
             let mut engine = Mio::new()?;
             // A peer that is gone is noticed by the kernel even while its handler has reading paused.
             engine.set_user_timeout(

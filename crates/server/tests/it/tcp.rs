@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockeye::{CloseCode, Error, Message, Server, Socket, State, connect_blocking};
+use sockeye::{CloseCode, Error, Message, Server, Socket, Spreading, State, connect_blocking};
 use tungstenite::Message as Theirs;
 
 /// A server with one route at `/`, and its URL.
@@ -141,4 +141,26 @@ fn a_port_that_is_in_use_is_an_error_and_not_shared_in_silence() {
         matches!(error, Error::Io(ref error) if error.kind() == std::io::ErrorKind::AddrInUse),
         "{error}"
     );
+}
+
+#[test]
+fn one_listener_serves_several_loops_where_it_is_asked_to() {
+    let server = Server::builder()
+        .route("/", echo)
+        .threads(3)
+        .spreading(Spreading::HandOver)
+        .bind("127.0.0.1:0")
+        .expect("a port is free");
+    let url = format!("ws://{}/", server.local_addr().expect("the server listens over TCP"));
+    let mut sockets: Vec<_> =
+        (0..12).map(|_| connect_blocking(&url).expect("the server is there")).collect();
+    for socket in &mut sockets {
+        socket.send_text("hola").expect("open");
+        assert_eq!(socket.recv().expect("the echo"), Message::text("hola"));
+    }
+    let report = std::thread::spawn(move || server.shutdown(Duration::from_secs(10)));
+    for socket in &mut sockets {
+        assert!(socket.recv().is_err(), "the server goes away");
+    }
+    assert_eq!(report.join().expect("no panic").open, 12);
 }
