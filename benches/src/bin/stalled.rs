@@ -19,7 +19,7 @@ struct Arguments {
     #[arg(long, short, default_value_t = 10_000)]
     connections: usize,
     /// Messages of a round: more than the system's buffers and an outbox take, or no policy fires
-    #[arg(long, short = 'n', default_value_t = 80)]
+    #[arg(long, short = 'n', default_value_t = 100)]
     count: usize,
     /// Bytes of a message
     #[arg(long, short, default_value_t = 64 * 1024)]
@@ -112,7 +112,8 @@ fn run(arguments: &Arguments, stalled: usize) -> Result<Outcome, String> {
     let round: Value = serde_json::from_str(&line()?).map_err(|error| error.to_string())?;
     let after = memory(server.child.id());
     let closed = server.figure("closed_total").ok_or("no figures")?;
-    drop(load.stdin.take());
+    // It would read what was to stay unread before it ends.
+    let _ = load.kill();
     let _ = load.wait();
     let latency = &round["latency"];
     Ok(Outcome {
