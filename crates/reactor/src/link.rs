@@ -101,6 +101,12 @@ pub(crate) struct Rare {
     pub(crate) pending: VecDeque<Outgoing>,
     /// Bytes of the outbox that the queue's count includes.
     pub(crate) accounted: usize,
+    pub(crate) rarer: Option<Box<Rarer>>,
+}
+
+/// What even few of the sessions with a [`Sender`](crate::Sender) have, or not for long.
+#[derive(Default)]
+pub(crate) struct Rarer {
     pub(crate) spill: Spill,
     pub(crate) memberships: Vec<Membership>,
     /// Messages of groups that wait outside of the outbox.
@@ -183,6 +189,14 @@ impl Link {
         self.rare.get_or_insert_default()
     }
 
+    pub(crate) fn rarer(&self) -> Option<&Rarer> {
+        self.rare.as_ref()?.rarer.as_deref()
+    }
+
+    pub(crate) fn rarer_mut(&mut self) -> &mut Rarer {
+        self.rare_mut().rarer.get_or_insert_default()
+    }
+
     /// Whether events must not be asked for now: they would have nowhere to go.
     pub(crate) fn holds_back(&self) -> bool {
         self.flags.has_any(HOLDS_BACK)
@@ -195,8 +209,7 @@ impl Link {
 
     /// Whether there is something to read or to go on with.
     pub(crate) fn has_input(&self) -> bool {
-        self.is(Flag::Readable)
-            || self.rare.as_ref().is_some_and(|rare| !rare.spill.bytes.is_empty())
+        self.is(Flag::Readable) || self.rarer().is_some_and(|rarer| !rarer.spill.bytes.is_empty())
     }
 
     /// Notes whether the outbox has gone above its mark. While one read is being answered it may go
@@ -220,16 +233,23 @@ impl Link {
 
     /// Keeps the first cause: what follows from it is not the reason.
     pub(crate) fn note_cause(&mut self, cause: Cause) {
-        self.rare_mut().cause.get_or_insert(cause);
+        self.rarer_mut().cause.get_or_insert(cause);
     }
 
     pub(crate) fn cause(&self) -> Option<Cause> {
-        self.rare.as_ref()?.cause
+        self.rarer()?.cause
     }
 
     /// Since when the kernel has taken no byte of those that wait.
     pub(crate) fn blocked_since(&self) -> Option<Instant> {
-        self.rare.as_ref()?.blocked_since
+        self.rarer()?.blocked_since
+    }
+
+    /// The kernel has taken all that it was given.
+    pub(crate) fn note_unblocked(&mut self) {
+        if let Some(rarer) = self.rare.as_mut().and_then(|rare| rare.rarer.as_mut()) {
+            rarer.blocked_since = None;
+        }
     }
 
     /// The transport failed, or is worth no more bytes.
@@ -265,9 +285,11 @@ impl Link {
         }
     }
 
-    /// Gives the rare part back once nothing is in it.
+    /// Gives the rare parts back once nothing is in them.
     pub(crate) fn tidy(&mut self) {
-        if self.rare.as_ref().is_some_and(|rare| rare.is_vacant()) {
+        let Some(rare) = &mut self.rare else { return };
+        rare.rarer.take_if(|rarer| rarer.is_vacant());
+        if rare.rarer.is_none() && rare.queue.is_none() && rare.pending.is_empty() {
             self.rare = None;
         }
     }
@@ -280,11 +302,9 @@ pub(crate) const fn key_of(carrier: Carrier) -> Key {
     Key::new(carrier.index(), carrier.generation())
 }
 
-impl Rare {
+impl Rarer {
     fn is_vacant(&self) -> bool {
-        self.queue.is_none()
-            && self.pending.is_empty()
-            && self.spill.bytes.capacity() == 0
+        self.spill.bytes.capacity() == 0
             && self.memberships.is_empty()
             && self.held.is_empty()
             && self.paused_since.is_none()

@@ -60,7 +60,7 @@ impl<'p> Peer<'p> {
     /// there this side chose, with the decision that accepted it.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.link.rare.as_ref()?.subprotocol.as_deref()
+        self.link.rarer()?.subprotocol.as_deref()
     }
 
     /// Sends a text message (RFC 6455 section 5.6).
@@ -135,7 +135,7 @@ impl<'p> Peer<'p> {
     pub fn pause(&mut self) {
         if !self.link.is(Flag::Paused) {
             self.link.set(Flag::Paused);
-            self.link.rare_mut().paused_since = Some(self.shared.now);
+            self.link.rarer_mut().paused_since = Some(self.shared.now);
             self.shared.list_flush(self.link);
         }
     }
@@ -187,17 +187,17 @@ impl<'p> Peer<'p> {
     /// first message that it will be sent. Joining again changes the policy only.
     pub fn join(&mut self, group: &Group, policy: Policy) -> u64 {
         let member = (self.link.key, policy);
-        let own = &mut self.link.rare_mut().memberships;
+        let own = &mut self.link.rarer_mut().memberships;
         self.shared.memberships.join(own, group, member, &self.shared.mailbox)
     }
 
     /// Ends the membership; messages of the group that wait for this session are dropped. False if
     /// it was no member.
     pub fn leave(&mut self, group: &Group) -> bool {
-        let rare = self.link.rare_mut();
-        match self.shared.memberships.leave(&mut rare.memberships, group, &self.shared.mailbox) {
+        let rarer = self.link.rarer_mut();
+        match self.shared.memberships.leave(&mut rarer.memberships, group, &self.shared.mailbox) {
             Some(slot) => {
-                rare.held.retain(|held| held.slot != slot);
+                rarer.held.retain(|held| held.slot != slot);
                 true
             }
             None => false,

@@ -155,13 +155,14 @@ impl Sender {
         let total = outstanding.saturating_add(payload_bytes).saturating_add(HEADER_BYTES_MAX);
         let has_room = outstanding <= queue.low_mark() && total <= queue.bytes_max;
         if has_room || outstanding == 0 {
-            if state.wakers.is_empty() {
+            if state.wakers.is_none() {
                 queue.waiting.store(false, Ordering::SeqCst);
             }
             return Poll::Ready(Ok(()));
         }
-        if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-            state.wakers.push(context.waker().clone());
+        let wakers = state.wakers.get_or_insert_default();
+        if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+            wakers.push(context.waker().clone());
         }
         Poll::Pending
     }
@@ -227,7 +228,9 @@ struct State {
     messages: VecDeque<Outgoing>,
     /// How many were taken together last: as many are made room for at once.
     last_batch: u32,
-    wakers: Vec<Waker>,
+    /// Boxed, since hardly anybody waits.
+    #[expect(clippy::box_collection, reason = "every session with a sender has one of these")]
+    wakers: Option<Box<Vec<Waker>>>,
     closed: bool,
 }
 
@@ -358,7 +361,7 @@ impl Queue {
         };
         // Outside of the lock, and guarded: a waker is somebody else's code, and one that panics must
         // not keep the others waiting.
-        for waker in wakers {
+        for waker in wakers.into_iter().flat_map(|wakers| *wakers) {
             let _ = guard(|| waker.wake());
         }
     }

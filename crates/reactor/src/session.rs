@@ -121,9 +121,9 @@ impl<H> Session<H> {
             }
             Phase::Over => return None,
         };
-        let Some(rare) = &self.link.rare else { return of_phase };
-        let stalled = rare.blocked_since.map(|since| since + config.write_stall);
-        let paused = rare.paused_since.map(|since| since + config.pause_within);
+        let Some(rarer) = self.link.rarer() else { return of_phase };
+        let stalled = rarer.blocked_since.map(|since| since + config.write_stall);
+        let paused = rarer.paused_since.map(|since| since + config.pause_within);
         [of_phase, stalled, paused].into_iter().flatten().min()
     }
 }
@@ -166,7 +166,7 @@ mod tests {
             ("Link", size_of::<Link>(), 48),
             ("Session", size_of::<Session<()>>(), 168),
             ("a slot", size_of::<Option<Session<()>>>(), 168),
-            ("Rare", size_of::<crate::link::Rare>(), 184),
+            ("Rare", size_of::<crate::link::Rare>(), 56),
         ];
         for (name, bytes, bytes_max) in sizes {
             println!("{name}: {bytes} bytes");

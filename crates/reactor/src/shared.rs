@@ -93,7 +93,7 @@ impl Shared {
     pub(crate) fn resume(&mut self, link: &mut Link) {
         if link.is(Flag::Paused) {
             link.unset(Flag::Paused);
-            link.rare_mut().paused_since = None;
+            link.rarer_mut().paused_since = None;
             self.list_ready(link);
             self.list_flush(link);
         }
@@ -115,7 +115,8 @@ impl Shared {
     /// then what groups held back, up to the high mark.
     pub(crate) fn push_pending(&mut self, link: &mut Link, connection: &mut Connection) {
         let Some(rare) = link.rare.as_deref_mut() else { return };
-        if rare.pending.is_empty() && rare.held.is_empty() {
+        let mut held = rare.rarer.as_deref_mut().filter(|rarer| !rarer.held.is_empty());
+        if rare.pending.is_empty() && held.is_none() {
             return;
         }
         let bytes_max = connection.config().outbox_bytes_max;
@@ -148,9 +149,11 @@ impl Shared {
         if rare.pending.is_empty() {
             rare.pending = VecDeque::new();
         }
-        while output.outbox.len() <= high_mark {
-            let Some(Held { slot, prepared }) = rare.held.pop_front() else { break };
-            if let Some(own) = rare.memberships.iter_mut().find(|own| own.slot == slot) {
+        while let Some(rarer) = &mut held
+            && output.outbox.len() <= high_mark
+        {
+            let Some(Held { slot, prepared }) = rarer.held.pop_front() else { break };
+            if let Some(own) = rarer.memberships.iter_mut().find(|own| own.slot == slot) {
                 own.held_bytes -= prepared.frame_len();
             }
             let sent = connection.send_prepared(&prepared, &mut output);

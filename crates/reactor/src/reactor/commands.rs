@@ -107,7 +107,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
 fn keeps(member: Member, link: &Link, limits: &Config) -> bool {
     matches!(member.policy, Policy::DropOldest { .. } | Policy::KeepLatest)
         && (link.outbox.len() > limits.outbox_high_mark
-            || link.rare.as_ref().is_some_and(|rare| !rare.held.is_empty()))
+            || link.rarer().is_some_and(|rarer| !rarer.held.is_empty()))
 }
 
 /// Keeps a message until the outbox has room, within the policy's limit.
@@ -118,16 +118,16 @@ fn hold(shared: &mut Shared, link: &mut Link, publication: &Publication, policy:
         _ => 0,
     };
     link.set(Flag::Congested);
-    let rare = link.rare_mut();
-    let Some(own) = rare.memberships.iter_mut().find(|own| own.slot == slot) else { return };
+    let rarer = link.rarer_mut();
+    let Some(own) = rarer.memberships.iter_mut().find(|own| own.slot == slot) else { return };
     let newest = publication.prepared.frame_len();
     own.held_bytes += newest;
-    rare.held.push_back(Held { slot, prepared: publication.prepared.clone() });
+    rarer.held.push_back(Held { slot, prepared: publication.prepared.clone() });
     let mut dropped = 0;
     // The newest always stays, whatever its size: it is what the peer is behind by.
     while own.held_bytes > bytes_max.max(newest) {
-        let Some(oldest) = rare.held.iter().position(|held| held.slot == slot) else { break };
-        let Some(oldest) = rare.held.remove(oldest) else { break };
+        let Some(oldest) = rarer.held.iter().position(|held| held.slot == slot) else { break };
+        let Some(oldest) = rarer.held.remove(oldest) else { break };
         own.held_bytes -= oldest.prepared.frame_len();
         dropped += 1;
     }

@@ -129,10 +129,11 @@ fn read_some<E: Engine, H: Handler>(
     {
         return Fed::Waits;
     }
-    if let Some(rare) = link.rare.as_deref_mut()
-        && !rare.spill.bytes.is_empty()
+    if let Some(rare) = &mut link.rare
+        && let Some(rarer) = &mut rare.rarer
+        && !rarer.spill.bytes.is_empty()
     {
-        let spill = std::mem::take(&mut rare.spill);
+        let spill = std::mem::take(&mut rarer.spill);
         return feed_spill(shared, link, connection, handler, spill);
     }
     if !link.is(Flag::Readable) {
@@ -216,7 +217,7 @@ pub(super) fn feed<H: Handler>(
     note(link, fed);
     if !input.is_empty() && connection.closed().is_none() && !link.is(Flag::Panicked) {
         let bytes = shared.pool.copy_of(input);
-        link.rare_mut().spill = Spill { bytes, start: 0 };
+        link.rarer_mut().spill = Spill { bytes, start: 0 };
     }
     inflated
 }
@@ -262,7 +263,7 @@ fn feed_spill<H: Handler>(
         shared.pool.give_back(spill.bytes);
     } else {
         spill.start += before - left;
-        link.rare_mut().spill = spill;
+        link.rarer_mut().spill = spill;
     }
     Fed::Taken(inflated.max(before - left))
 }

@@ -175,16 +175,17 @@ fn strip(shared: &mut Shared, link: &mut Link) {
     link.unset(Flag::Paused);
     link.unset(Flag::Congested);
     let Some(rare) = link.rare.take() else { return };
-    for membership in rare.memberships {
-        shared.memberships.remove(membership, &shared.mailbox);
-    }
     if let Some(queue) = &rare.queue {
         queue.close();
     }
-    if rare.spill.bytes.capacity() > 0 {
-        shared.pool.give_back(rare.spill.bytes);
+    let Some(rarer) = rare.rarer else { return };
+    for membership in rarer.memberships {
+        shared.memberships.remove(membership, &shared.mailbox);
     }
-    if rare.blocked_since.is_some() {
-        link.rare_mut().blocked_since = rare.blocked_since;
+    if rarer.spill.bytes.capacity() > 0 {
+        shared.pool.give_back(rarer.spill.bytes);
+    }
+    if rarer.blocked_since.is_some() {
+        link.rarer_mut().blocked_since = rarer.blocked_since;
     }
 }

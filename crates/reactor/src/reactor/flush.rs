@@ -86,7 +86,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         }
         session.link.armed = deadline;
         let idles = matches!(&session.phase, Phase::Open(open) if open.connection.is_open())
-            && session.link.rare.is_none();
+            && session.link.rarer().is_none();
         let precision = if idles { Precision::Coarse } else { Precision::Fine };
         self.timers.arm(key.index(), deadline, precision);
     }
@@ -125,15 +125,13 @@ pub(super) fn write<E: Engine>(engine: &mut E, shared: &mut Shared, link: &mut L
             link.put(Flag::Blocked, sent.blocked);
             if sent.blocked {
                 let now = shared.now;
-                let rare = link.rare_mut();
-                if sent.bytes > 0 || rare.blocked_since.is_none() {
-                    rare.blocked_since = Some(now);
+                let rarer = link.rarer_mut();
+                if sent.bytes > 0 || rarer.blocked_since.is_none() {
+                    rarer.blocked_since = Some(now);
                 }
                 return;
             }
-            if let Some(rare) = link.rare.as_deref_mut() {
-                rare.blocked_since = None;
-            }
+            link.note_unblocked();
             if !link.outbox.is_empty() {
                 shared.list_flush(link);
             }
@@ -146,9 +144,7 @@ pub(super) fn write<E: Engine>(engine: &mut E, shared: &mut Shared, link: &mut L
             link.unset(Flag::Congested);
             link.set(Flag::Readable);
             link.put(Flag::Cut, link.is(Flag::Paused));
-            if let Some(rare) = link.rare.as_deref_mut() {
-                rare.blocked_since = None;
-            }
+            link.note_unblocked();
             shared.list_ready(link);
             shared.list_flush(link);
         }

@@ -234,7 +234,7 @@ fn switch<H: Handler>(
     input: &mut [u8],
 ) {
     if let Some(subprotocol) = switched.subprotocol {
-        link.rare_mut().subprotocol = Some(subprotocol.into_boxed_str());
+        link.rarer_mut().subprotocol = Some(subprotocol.into_boxed_str());
     }
     if let Phase::Connecting(dialing) = std::mem::replace(phase, Phase::Over) {
         let Dialing { handler, limits, .. } = *dialing;

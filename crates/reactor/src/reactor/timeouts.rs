@@ -88,7 +88,7 @@ fn expire_open<H>(shared: &mut Shared, link: &mut Link, open: &mut Open<H>) {
         link.cut(Cause::WriteStalled);
         return;
     }
-    let paused_since = link.rare.as_ref().and_then(|rare| rare.paused_since);
+    let paused_since = link.rarer().and_then(|rarer| rarer.paused_since);
     let pause_ended = paused_since.is_some_and(|since| since + shared.config.pause_within <= now);
     if link.is(Flag::Blocked) {
         // A ping may lie behind what the kernel does not take; that has a limit of its own.

@@ -49,7 +49,7 @@ impl Wake for TaskWaker {
 #[derive(Default)]
 pub(super) struct Tasks {
     places: Vec<Place>,
-    free: Vec<usize>,
+    free: Vec<u32>,
 }
 
 struct Place {
@@ -61,10 +61,11 @@ impl Tasks {
     /// The new task counts as woken: its first poll is the caller's to arrange.
     pub(super) fn insert(&mut self, future: LocalFuture, remote: &Arc<Remote>) -> TaskKey {
         let index = self.free.pop().unwrap_or_else(|| {
+            let index = u32::try_from(self.places.len()).expect("fewer than 2^32 tasks");
             self.places.push(Place { generation: 0, task: None });
-            self.places.len() - 1
+            index
         });
-        let place = &mut self.places[index];
+        let place = &mut self.places[index as usize];
         let key = TaskKey { index, generation: place.generation };
         let waker = TaskWaker { key, queued: AtomicBool::new(true), remote: Arc::clone(remote) };
         place.task = Some(Task { future, waker: Arc::new(waker) });
@@ -72,12 +73,12 @@ impl Tasks {
     }
 
     pub(super) fn get_mut(&mut self, key: TaskKey) -> Option<&mut Task> {
-        let place = self.places.get_mut(key.index)?;
+        let place = self.places.get_mut(key.index as usize)?;
         if place.generation == key.generation { place.task.as_mut() } else { None }
     }
 
     pub(super) fn remove(&mut self, key: TaskKey) -> Option<Task> {
-        let place = self.places.get_mut(key.index)?;
+        let place = self.places.get_mut(key.index as usize)?;
         if place.generation != key.generation {
             return None;
         }

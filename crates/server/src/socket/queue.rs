@@ -112,8 +112,14 @@ pub(super) struct Inbox {
     /// The one task or thread that receives.
     receiver: Option<Waker>,
     /// Those who wait for the end.
-    watchers: Vec<(u32, Waker)>,
-    latest_watcher: u32,
+    watchers: Option<Box<Watchers>>,
+}
+
+/// Boxed: few wait for an end, and most of them not for long.
+#[derive(Debug, Default)]
+struct Watchers {
+    waiting: Vec<(u32, Waker)>,
+    latest: u32,
 }
 
 impl Inbox {
@@ -169,19 +175,21 @@ impl Inbox {
 
     /// Puts the waker where the end finds it, in place of the one that `number` stood for; returns its number.
     pub(super) fn watch(&mut self, number: Option<u32>, waker: &Waker) -> u32 {
-        let former = self.watchers.iter_mut().find(|(other, _)| Some(*other) == number);
+        let watchers = self.watchers.get_or_insert_default();
+        let former = watchers.waiting.iter_mut().find(|(other, _)| Some(*other) == number);
         if let Some((number, own)) = former {
             own.clone_from(waker);
             return *number;
         }
-        self.latest_watcher = self.latest_watcher.wrapping_add(1);
-        self.watchers.push((self.latest_watcher, waker.clone()));
-        self.latest_watcher
+        watchers.latest = watchers.latest.wrapping_add(1);
+        watchers.waiting.push((watchers.latest, waker.clone()));
+        watchers.latest
     }
 
     pub(super) fn unwatch(&mut self, number: u32) -> Option<Waker> {
-        let position = self.watchers.iter().position(|(other, _)| *other == number)?;
-        Some(self.watchers.swap_remove(position).1)
+        let waiting = &mut self.watchers.as_mut()?.waiting;
+        let position = waiting.iter().position(|(other, _)| *other == number)?;
+        Some(waiting.swap_remove(position).1)
     }
 
     /// The pending receive, or else the next one, returns without a message.
@@ -213,7 +221,8 @@ impl Inbox {
             return Vec::new();
         }
         self.end = Some(Box::new(closed));
-        let watchers = std::mem::take(&mut self.watchers).into_iter().map(|(_, waker)| waker);
+        let watchers = self.watchers.take().unwrap_or_default().waiting;
+        let watchers = watchers.into_iter().map(|(_, waker)| waker);
         watchers.chain(self.receiver.take()).collect()
     }
 
@@ -348,7 +357,7 @@ mod tests {
             assert_eq!(inbox.watch(Some(number), Waker::noop()), number);
             assert!(inbox.unwatch(number).is_some());
         }
-        assert_eq!(inbox.watchers.len(), 1);
+        assert_eq!(inbox.watchers.as_ref().map(|watchers| watchers.waiting.len()), Some(1));
         assert_eq!(inbox.end(closed()).len(), 1);
         assert!(inbox.unwatch(kept).is_none());
     }

@@ -59,15 +59,21 @@ where
         Ok(future) => future,
         Err(panic) => return report(&panic),
     };
-    let mut future = pin!(future);
-    let outcome =
-        poll_fn(|context| match observed(shared, || poll_once(shared, future.as_mut(), context)) {
-            Ok(polled) => polled,
-            Err(panic) => Poll::Ready(Err(panic)),
-        });
-    if let Err(error) = outcome.await {
+    let future = pin!(future);
+    if let Err(error) = poll_observed(shared, future).await {
         report(&error);
     }
+}
+
+/// Two pointers wide: every parked route carries its size.
+fn poll_observed<F>(shared: &Shared, mut future: Pin<&mut F>) -> impl Future<Output = F::Output>
+where
+    F: Future<Output = Result<(), Error>>,
+{
+    poll_fn(move |context| {
+        observed(shared, || poll_once(shared, future.as_mut(), context))
+            .unwrap_or_else(|panic| Poll::Ready(Err(panic)))
+    })
 }
 
 /// The verdict is known before the last half, which may have been dropped in this poll, ends the connection.

@@ -66,18 +66,24 @@ impl Sender {
     /// # Errors
     /// As for [`send_text`](Self::send_text).
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let mut message = message.into();
+        match self.shared().offer(message.into()) {
+            // In a box of its own, as above.
+            Err((SendError::Full, refused)) => Box::pin(self.send_when_ready(refused)).await,
+            sent => sent.map_err(|(error, _message)| self.shared().send_error(error)),
+        }
+    }
+
+    async fn send_when_ready(&self, mut message: Message) -> Result<(), Error> {
         let shared = self.shared();
-        while let Err((error, refused)) = shared.offer(message) {
-            if error != SendError::Full {
-                return Err(shared.send_error(error));
-            }
-            message = refused;
+        loop {
             let bytes = message.len();
             let ready = poll_fn(|context| shared.outward.poll_room(bytes, context)).await;
             ready.map_err(|error| shared.send_error(error))?;
+            match shared.offer(message) {
+                Err((SendError::Full, refused)) => message = refused,
+                sent => return sent.map_err(|(error, _message)| shared.send_error(error)),
+            }
         }
-        Ok(())
     }
 
     /// Sends a message as it is, even where compression was agreed on: for secrets, since the length of what is compressed

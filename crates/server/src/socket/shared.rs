@@ -1,7 +1,7 @@
 //! What the loop and the halves of one socket share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     pub(super) subprotocol: Option<Box<str>>,
     pub(super) address: Remote,
     role: Role,
-    halves: AtomicUsize,
+    halves: AtomicU32,
     verdict: AtomicU8,
     /// Nothing can be sent any more: this side has closed, or the connection has ended.
     mute: AtomicBool,
@@ -67,7 +67,7 @@ impl Shared {
             subprotocol,
             address,
             role,
-            halves: AtomicUsize::new(0),
+            halves: AtomicU32::new(0),
             verdict: AtomicU8::new(Verdict::None as u8),
             mute: AtomicBool::new(false),
             inbox: Mutex::default(),

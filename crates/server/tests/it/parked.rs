@@ -15,7 +15,7 @@ use crate::support::{frame, request};
 
 const DIALOGUES: usize = 10_000;
 /// User-space memory of a parked dialogue: its session in the loop, its socket, its task and its future.
-const BYTES_MAX: usize = 2048;
+const BYTES_MAX: usize = 1100;
 
 fn builder() -> ServerBuilder {
     Server::builder().route("/connect", example::dialogue)
