@@ -26,8 +26,8 @@ impl SocketHandle {
     }
 
     /// Where the peer is.
-    pub fn remote(&self) -> &Remote {
-        &self.0.address
+    pub fn remote(&self) -> Remote {
+        self.0.remote()
     }
 
     /// Where the connection stands.

@@ -50,7 +50,7 @@ impl PingPolicy {
 /// Replaces what was started before.
 pub(super) fn start(shared: &Arc<Shared>, policy: PingPolicy) {
     assert!(!policy.after.is_zero(), "a ping policy needs an interval");
-    let epoch = shared.ping_epoch.fetch_add(1, Ordering::AcqRel) + 1;
+    let epoch = shared.next_ping_epoch();
     shared.note_activity(shared.now());
     shared.pinging.store(true, Ordering::Release);
     let mut pinger = Pinger {
@@ -69,7 +69,7 @@ pub(super) fn start(shared: &Arc<Shared>, policy: PingPolicy) {
 }
 
 pub(super) fn stop(shared: &Shared) {
-    shared.ping_epoch.fetch_add(1, Ordering::AcqRel);
+    shared.next_ping_epoch();
     shared.pinging.store(false, Ordering::Release);
 }
 
@@ -89,7 +89,7 @@ struct Pinger {
 impl Pinger {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
-            let replaced = self.shared.ping_epoch.load(Ordering::Acquire) != self.epoch;
+            let replaced = self.shared.ping_epoch() != self.epoch;
             if replaced || self.watch.poll(context.waker()).is_some() {
                 return Poll::Ready(());
             }

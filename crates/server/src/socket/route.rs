@@ -35,7 +35,8 @@ impl Drop for Running {
     }
 }
 
-/// The task of an async route, which counts as running from now on.
+/// The task of an async route, which counts as running from now on. Each poll tells the halves that the route is being
+/// polled, and its result decides the close code.
 pub(crate) fn run_async<R>(
     socket: Socket,
     route: Arc<R>,
@@ -45,23 +46,18 @@ where
     R: AsyncFn(Socket) -> Result<(), Error>,
 {
     let running = Running::new(socket.shared());
-    run_observed(running, socket, route, report)
-}
-
-/// Each poll tells the halves that the route is being polled, and its result decides the close code.
-async fn run_observed<R>(running: Running, socket: Socket, route: Arc<R>, report: impl Fn(&Error))
-where
-    R: AsyncFn(Socket) -> Result<(), Error>,
-{
-    let shared = &running.0;
-    // The function that makes the future is the program's as well.
-    let future = match observed(shared, || route(socket)) {
-        Ok(future) => future,
-        Err(panic) => return report(&panic),
-    };
-    let future = pin!(future);
-    if let Err(error) = poll_observed(shared, future).await {
-        report(&error);
+    // A block, since an async function would keep its arguments twice.
+    async move {
+        let shared = &running.0;
+        // The function that makes the future is the program's as well.
+        let future = match observed(shared, || route(socket)) {
+            Ok(future) => future,
+            Err(panic) => return report(&panic),
+        };
+        let future = pin!(future);
+        if let Err(error) = poll_observed(shared, future).await {
+            report(&error);
+        }
     }
 }
 

@@ -206,12 +206,12 @@ impl Sender {
 
     /// The subprotocol that the handshake agreed on.
     pub fn subprotocol(&self) -> Option<&str> {
-        self.shared().subprotocol.as_deref()
+        self.shared().subprotocol.as_deref().map(AsRef::as_ref)
     }
 
     /// Where the peer is.
-    pub fn remote(&self) -> &Remote {
-        &self.shared().address
+    pub fn remote(&self) -> Remote {
+        self.shared().remote()
     }
 
     /// The time that the latest ping took to be answered.

@@ -1,7 +1,8 @@
 //! What the loop and the halves of one socket share.
 
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
@@ -23,23 +24,56 @@ pub(crate) struct Shared {
     pub(super) home: Arc<Home<Self>>,
     pub(super) outward: sockeye_reactor::Sender,
     pub(super) params: Params,
-    pub(super) subprotocol: Option<Box<str>>,
-    pub(super) address: Remote,
+    /// Boxed twice, since most have none.
+    pub(super) subprotocol: Option<Box<Box<str>>>,
+    address: Address,
     role: Role,
     halves: AtomicU32,
     verdict: AtomicU8,
     /// Nothing can be sent any more: this side has closed, or the connection has ended.
     mute: AtomicBool,
     inbox: Mutex<Inbox>,
-    /// Whether a ping policy needs to know of activity, and which start of it is the valid one.
+    /// Whether a ping policy needs to know of activity.
     pub(super) pinging: AtomicBool,
-    pub(super) ping_epoch: AtomicU64,
-    /// When a message last went either way, in nanoseconds; kept only while `pinging`.
-    activity: AtomicU64,
-    /// When the inbox last had room again after it was full; kept only while `pinging`.
-    listening: AtomicU64,
+    /// What it needs to know; there since the first policy.
+    life: OnceLock<Box<SignsOfLife>>,
     /// Nanoseconds of the latest round trip; 0: none yet.
     round_trip: AtomicU64,
+}
+
+/// What a ping policy wants to know; times are in nanoseconds.
+#[derive(Debug, Default)]
+struct SignsOfLife {
+    /// Which start of a policy is the valid one.
+    epoch: AtomicU64,
+    /// When a message last went either way.
+    activity: AtomicU64,
+    /// When the inbox last had room again after it was full.
+    listening: AtomicU64,
+}
+
+/// Where the peer is: an IPv4 address lies where it is, any other in a box.
+#[derive(Debug)]
+struct Address {
+    near: Ipv4Addr,
+    port: u16,
+    far: Option<Box<Remote>>,
+}
+
+impl Address {
+    fn new(remote: Remote) -> Self {
+        match remote {
+            Remote::Tcp(SocketAddr::V4(near)) => {
+                Self { near: *near.ip(), port: near.port(), far: None }
+            }
+            far => Self { near: Ipv4Addr::UNSPECIFIED, port: 0, far: Some(Box::new(far)) },
+        }
+    }
+
+    fn remote(&self) -> Remote {
+        let near = || Remote::Tcp((self.near, self.port).into());
+        self.far.as_deref().map_or_else(near, |far| *far)
+    }
 }
 
 /// What the route of a socket came to.
@@ -64,17 +98,15 @@ impl Shared {
             home,
             outward,
             params,
-            subprotocol,
-            address,
+            subprotocol: subprotocol.map(Box::new),
+            address: Address::new(address),
             role,
             halves: AtomicU32::new(0),
             verdict: AtomicU8::new(Verdict::None as u8),
             mute: AtomicBool::new(false),
             inbox: Mutex::default(),
             pinging: AtomicBool::new(false),
-            ping_epoch: AtomicU64::new(0),
-            activity: AtomicU64::new(0),
-            listening: AtomicU64::new(0),
+            life: OnceLock::new(),
             round_trip: AtomicU64::new(0),
         });
         shared.home.registry.insert(shared.id, &shared);
@@ -83,6 +115,11 @@ impl Shared {
 
     pub(super) const fn id(&self) -> SocketId {
         self.id
+    }
+
+    /// Where the peer is.
+    pub(super) fn remote(&self) -> Remote {
+        self.address.remote()
     }
 
     pub(super) fn now(&self) -> Instant {
@@ -110,7 +147,7 @@ impl Shared {
     }
 
     pub(super) fn note_activity(&self, now: Instant) {
-        self.activity.store(now.as_nanos(), Ordering::Relaxed);
+        self.life.get_or_init(Box::default).activity.store(now.as_nanos(), Ordering::Relaxed);
     }
 
     pub(super) fn note_round_trip(&self, round_trip: Duration) {
@@ -141,7 +178,8 @@ impl Shared {
         if matches!(taken, Taken::Message { resume: true, .. }) {
             // Nobody has listened until now.
             if self.pinging.load(Ordering::Relaxed) {
-                self.listening.store(self.now().as_nanos(), Ordering::Relaxed);
+                let life = self.life.get_or_init(Box::default);
+                life.listening.store(self.now().as_nanos(), Ordering::Relaxed);
             }
             self.outward.resume();
         }
@@ -269,12 +307,27 @@ impl Shared {
     }
 
     pub(super) fn activity(&self) -> Instant {
-        Instant::from_nanos(self.activity.load(Ordering::Relaxed))
+        self.sign_of_life(|life| &life.activity)
     }
 
     /// When the peer was last heard, or could not be because nobody listened.
     pub(super) fn heard(&self) -> Instant {
-        self.outward.heard().max(Instant::from_nanos(self.listening.load(Ordering::Relaxed)))
+        self.outward.heard().max(self.sign_of_life(|life| &life.listening))
+    }
+
+    /// Makes the policies that were started before void, and returns the number of the next one.
+    pub(super) fn next_ping_epoch(&self) -> u64 {
+        self.life.get_or_init(Box::default).epoch.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// The number of the policy that is valid, if one is.
+    pub(super) fn ping_epoch(&self) -> u64 {
+        self.life.get().map_or(0, |life| life.epoch.load(Ordering::Acquire))
+    }
+
+    fn sign_of_life(&self, sign: impl FnOnce(&SignsOfLife) -> &AtomicU64) -> Instant {
+        let life = self.life.get();
+        life.map_or(Instant::ZERO, |life| Instant::from_nanos(sign(life).load(Ordering::Relaxed)))
     }
 
     pub(super) fn round_trip(&self) -> Option<Duration> {
