@@ -10,7 +10,7 @@ use crate::copying;
 
 /// Above this size a segment is closed and the next bytes begin a new one, so that growing never
 /// copies more than this.
-const SEGMENT_BYTES_MAX: usize = 128 * 1024;
+const SEGMENT_BYTES_MAX: usize = 136 * 1024;
 
 /// Shared bytes shorter than this are copied behind what waits already, since one more entry of a
 /// vectored write costs more than the copy.

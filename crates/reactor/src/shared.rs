@@ -17,7 +17,7 @@ use crate::slab::Key;
 use crate::stats::Stats;
 
 /// The most that is lent to an outbox in advance; a longer one grows, or has further segments.
-const LENT_BYTES_MAX: usize = 128 * 1024;
+const LENT_BYTES_MAX: usize = 136 * 1024;
 
 /// Everything of a reactor that the callbacks of a session may touch: not its engine, so that an
 /// event may lie in the engine's buffer, and not its other sessions.

@@ -38,13 +38,14 @@ pub struct Mio {
 }
 
 impl Mio {
-    /// An engine with a receive buffer of 128 KiB.
+    /// An engine with a receive buffer of 136 KiB, into which two messages of 64 KiB fit with their
+    /// headers.
     ///
     /// # Errors
     ///
     /// The system has no more descriptors, of which an engine takes a few.
     pub fn new() -> io::Result<Self> {
-        Self::with_receive_buffer(128 * 1024)
+        Self::with_receive_buffer(136 * 1024)
     }
 
     /// An engine that receives up to `receive_buffer_bytes` at once.
