@@ -19,10 +19,10 @@ struct Arguments {
     #[arg(long, short, default_value_t = 10_000)]
     connections: usize,
     /// Messages of a round: more than the system's buffers and an outbox take, or no policy fires
-    #[arg(long, short = 'n', default_value_t = 100)]
+    #[arg(long, short = 'n', default_value_t = 1600)]
     count: usize,
     /// Bytes of a message
-    #[arg(long, short, default_value_t = 64 * 1024)]
+    #[arg(long, short, default_value_t = 4096)]
     size: usize,
     /// Messages under way at a time
     #[arg(long, short, default_value_t = 1)]
