@@ -88,11 +88,11 @@ impl<S: Service, E: Engine> Reactor<S, E> {
     }
 }
 
-/// Writes what reading has made the session say, if nothing else can make it say something in this
+/// Writes what reading, or a deadline, has made the session say, if nothing else can make it say something in this
 /// turn and nothing else is to be done about it: no sender, no group, no end. What was just touched
 /// is still in the nearest caches then, and the flush phase has nothing to look at. Returns whether
 /// that was so and all could be written.
-fn settle_plain<E: Engine>(
+pub(super) fn settle_plain<E: Engine>(
     engine: &mut E,
     shared: &mut Shared,
     link: &mut Link,

@@ -5,9 +5,11 @@ use std::time::Duration;
 use sockeye_protocol::{CloseCode, Instant, Transport};
 
 use super::Reactor;
+use super::dispatch::settle_plain;
 use super::outward::at_end;
 use crate::engine::Engine;
 use crate::error::ConnectError;
+use crate::guard::{Panicked, guard};
 use crate::handler::Service;
 use crate::link::{Flag, Link};
 use crate::outcome::Cause;
@@ -51,6 +53,9 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let now = self.shared.now;
         let Some(Session { link, phase }) = self.sessions.get_mut(key) else { return };
         link.armed = Instant::MAX;
+        if let Phase::Open(_) = phase {
+            return self.expire_and_settle(key);
+        }
         self.shared.list_flush(link);
         match phase {
             Phase::Handshake(opening) if opening.deadline <= now => self.handshake_timed_out(key),
@@ -62,7 +67,6 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 };
                 self.fail_to_connect(key, error);
             }
-            Phase::Open(open) => expire_open(&mut self.shared, link, open),
             Phase::Ending(ending) => {
                 if let Some(connection) = &mut ending.connection
                     && connection.poll_timeout().is_some_and(|due| due <= now)
@@ -76,7 +80,30 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                     link.set(Flag::Cut);
                 }
             }
-            Phase::Handshake(_) | Phase::Deferred(_) | Phase::Connecting(_) | Phase::Over => {}
+            _ => {}
+        }
+    }
+
+    /// As after a read, a ping is written at once where that is all there is to do: many sessions may
+    /// be due in one turn, and in the flush phase the first of them would have left the caches.
+    fn expire_and_settle(&mut self, key: Key) {
+        let Self { engine, sessions, shared, .. } = self;
+        let Some(Session { link, phase: Phase::Open(open) }) = sessions.get_mut(key) else {
+            return;
+        };
+        let is_listed = link.is(Flag::ListedFlush);
+        link.set(Flag::ListedFlush);
+        expire_open(shared, link, open);
+        if is_listed {
+            return;
+        }
+        match guard(|| settle_plain(engine, shared, link, &open.connection)) {
+            Ok(true) => {
+                link.unset(Flag::ListedFlush);
+                self.arm(key);
+            }
+            Ok(false) => shared.flush.push(key),
+            Err(Panicked) => self.give_up(key),
         }
     }
 }
