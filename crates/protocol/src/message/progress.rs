@@ -353,7 +353,7 @@ fn grow_from(memory: &mut Classes, buffer: &mut Vec<u8>, additional: usize, appe
     let whole = usize::try_from(appended_max)
         .ok()
         .and_then(|appended_max| appended_max.checked_add(buffer.len()))
-        .filter(|whole| *whole / AHEAD_MAX <= capacity);
+        .filter(|whole| *whole / AHEAD_MAX <= buffer.len() + additional);
     let idle = whole.and_then(|whole| memory.take_idle(whole));
     match idle.or_else(|| memory.take_idle(capacity)) {
         Some(mut larger) => {
