@@ -13,7 +13,7 @@ use super::writer::write_compressed;
 use super::writer::{framed_len, write};
 #[cfg(feature = "deflate")]
 use crate::deflate::Setting;
-use crate::frame::Opcode;
+use crate::frame::{FrameHeader, Opcode};
 use crate::outbox::{Outbox, Segment};
 
 /// A whole message, encoded once and shared by all that it is sent to: a clone is one more
@@ -81,7 +81,8 @@ impl Prepared {
     fn encode(opcode: Opcode, payload: &[u8]) -> Self {
         let frame_len = framed_len(payload.len(), false);
         let mut outbox = Outbox::new();
-        outbox.lend(Vec::with_capacity(frame_len));
+        // What is asked for below: with less it would grow to twice its size, for as long as it lives.
+        outbox.lend(Vec::with_capacity(FrameHeader::BYTES_MAX + payload.len()));
         write(&mut outbox, opcode, None, payload);
         let frame = match outbox.pop() {
             Some(Segment::Owned(frame)) => Bytes::from(frame),
