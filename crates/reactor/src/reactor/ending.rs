@@ -66,6 +66,8 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         // It has panicked already; what is left in it may do so again.
         let _ = guard(|| strip(shared, link));
         let _ = guarded_drop(rest);
+        // The panic may have come out of it, in the middle of a change: it must serve nobody else.
+        let _ = guarded_drop(std::mem::take(&mut link.outbox));
         shared.list_dead(link);
         self.observe_panic(Some(key));
     }

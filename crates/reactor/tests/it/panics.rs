@@ -318,3 +318,30 @@ fn threat_q11_a_payload_that_panics_when_it_is_dropped_ends_its_session_and_no_o
         assert!(world.reactor.stats().panics > 0);
     }
 }
+
+/// The panic interrupts the outbox while it forgets what was written.
+#[test]
+fn threat_q11_an_outbox_in_which_a_payload_panicked_serves_nobody_else() {
+    for len in [5, 30_000] {
+        let mut world = World::new(Rc::new(move |peer, moment| match moment {
+            Moment::Event(Event::Text(text)) if **text == *"brittle" => {
+                let payload = bytes::Bytes::from_owner(Brittle);
+                peer.send_binary_owned(payload).expect("room");
+                peer.send_text_owned("x".repeat(len)).expect("room");
+            }
+            Moment::Event(Event::Text(text)) => peer.send_text(text).expect("room"),
+            _ => {}
+        }));
+        let mut other = world.open();
+        let client = world.open();
+        client.text("brittle");
+        world.settle();
+        assert_eq!(world.reactor.sessions(), 1);
+        for _ in 0..3 {
+            other.text("hello");
+            world.settle();
+            assert_eq!(other.next_text(), "hello");
+        }
+        assert_eq!(world.reactor.open_sessions(), 1);
+    }
+}
