@@ -225,6 +225,14 @@ impl Link {
         }
     }
 
+    /// Notes that a ping has come: while the outbox is above its mark, whatever it is that is being
+    /// answered, its pong waits, and only of a congested session is it seen that the outbox has room.
+    pub(crate) fn note_ping(&mut self, limits: &Config) {
+        if self.outbox.len() > limits.outbox_high_mark {
+            self.set(Flag::Congested);
+        }
+    }
+
     /// Whether the outbox of a congested session is open again: below half of the high mark, so that
     /// a session does not stop and go with every segment that the kernel takes.
     pub(crate) fn has_room(&self, limits: &Config) -> bool {

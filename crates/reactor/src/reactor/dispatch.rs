@@ -5,7 +5,7 @@ use std::io;
 use sockeye_protocol::{Connection, Event, ProtocolError};
 
 use super::Reactor;
-use super::flush::write;
+use super::flush::write_open;
 use crate::engine::{Engine, Input, Received};
 use crate::guard::{Panicked, guard};
 use crate::handler::{Handler, Service};
@@ -64,10 +64,9 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             if link.outbox.len() >= WRITTEN_AT_ONCE_MIN {
                 // A payload that was sent from where it lies is dropped here, and its owner is the
                 // user's.
-                if guard(|| write(engine, shared, link)).is_err() {
+                if guard(|| write_open(engine, shared, link, connection)).is_err() {
                     return self.give_up(key);
                 }
-                link.note_level(connection.config());
             }
             if taken >= budget {
                 shared.list_ready(link);
@@ -96,12 +95,12 @@ pub(super) fn settle_plain<E: Engine>(
     engine: &mut E,
     shared: &mut Shared,
     link: &mut Link,
-    connection: &Connection,
+    connection: &mut Connection,
 ) -> bool {
     if link.rare.is_some() || link.is_remarkable() || !connection.is_open() {
         return false;
     }
-    write(engine, shared, link);
+    write_open(engine, shared, link, connection);
     shared.reclaim(link);
     link.outbox.is_empty() && link.rare.is_none() && !link.is_remarkable()
 }
@@ -237,8 +236,10 @@ fn feed_events<H: Handler>(
         *inflated = inflated.saturating_add(connection.take_inflating_cost());
         let Some(event) = received? else { break };
         link.note_level(connection.config());
-        if let Event::Text(_) | Event::Binary(_) = event {
-            shared.stats.messages_received += 1;
+        match event {
+            Event::Text(_) | Event::Binary(_) => shared.stats.messages_received += 1,
+            Event::Ping(_) => link.note_ping(connection.config()),
+            _ => {}
         }
         handler.event(&mut Peer::new(link, connection, shared), event);
     }

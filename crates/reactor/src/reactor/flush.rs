@@ -56,11 +56,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let Phase::Open(Open { connection, handler }) = phase else { return };
         fail_if_due(shared, link, connection);
         shared.push_pending(link, connection);
-        let waited = link.blocked_since().is_some();
-        write(engine, shared, link);
-        if waited && !link.is(Flag::Blocked) {
-            connection.postpone_pong(shared.now);
-        }
+        write_open(engine, shared, link, connection);
         relieve(shared, link, connection, handler);
         balance_keepalive(shared, link, connection);
         link.settle_queue(0);
@@ -106,6 +102,21 @@ fn fail_if_due(shared: &mut Shared, link: &mut Link, connection: &mut Connection
     if guard(|| connection.fail(code, &mut output)) == Err(Panicked) {
         link.set(Flag::Cut);
     }
+}
+
+/// One write for an open session, and what follows from it.
+pub(super) fn write_open<E: Engine>(
+    engine: &mut E,
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+) {
+    let waited = link.blocked_since().is_some();
+    write(engine, shared, link);
+    if waited && !link.is(Flag::Blocked) {
+        connection.postpone_pong(shared.now);
+    }
+    link.note_level(connection.config());
 }
 
 /// One write. An error does not end the session yet: what has arrived whole is still delivered.

@@ -97,7 +97,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         if is_listed {
             return;
         }
-        match guard(|| settle_plain(engine, shared, link, &open.connection)) {
+        match guard(|| settle_plain(engine, shared, link, &mut open.connection)) {
             Ok(true) => {
                 link.unset(Flag::ListedFlush);
                 self.arm(key);

@@ -299,3 +299,39 @@ fn a_handler_may_pause_before_the_first_message() {
     world.settle();
     assert_eq!(world.texts(), ["in one segment with the head", "and behind it"]);
 }
+
+/// The answer to the message is above the high mark when the ping is read, and gone right behind it.
+#[test]
+fn a_ping_behind_a_message_with_a_long_answer_is_answered() {
+    for len in [65_000, 66_000, 70_000, 150_000, 300_000] {
+        let mut world = World::new(echo());
+        let mut client = world.open();
+        client.wire.set_window(1 << 20);
+        let mut bytes = masked(BINARY, &vec![7; len]);
+        bytes.extend(masked(PING, b"one"));
+        bytes.extend(masked(PING, b"two"));
+        client.wire.write(&bytes);
+        world.settle();
+        let mut frames = client.frames();
+        assert_eq!((frames[0].0, frames[0].1.len()), (BINARY, len));
+        let last = frames.pop().filter(|(first, _)| *first == PONG);
+        assert_eq!(last, Some((PONG, b"two".to_vec())), "{len} bytes");
+    }
+}
+
+#[test]
+fn a_low_mark_holds_a_peer_that_does_not_read_back() {
+    let mut world = World::configured(echo(), |config| {
+        Arc::make_mut(&mut config.connection).outbox_high_mark = 1000;
+    });
+    let client = world.open();
+    client.wire.set_window(0);
+    for _ in 0..100 {
+        client.wire.write(&masked(BINARY, &[7; 600]));
+        world.settle();
+    }
+    assert_eq!(world.count(|told| matches!(told, Told::Binary(600))), 2);
+    client.wire.set_window(usize::MAX);
+    world.settle();
+    assert_eq!(world.count(|told| matches!(told, Told::Binary(600))), 100);
+}

@@ -301,3 +301,23 @@ fn what_arrived_whole_is_delivered_though_writing_failed() {
     assert_eq!(world.texts(), ["one", "two"]);
     world.assert_empty();
 }
+
+/// The ping lies behind 200 KB, and the old pong that comes as they leave is no sign of life.
+#[test]
+fn a_ping_that_has_just_left_has_its_whole_time() {
+    let mut world = World::configured(silent(), |config| {
+        config.write_stall = SECOND * 1000;
+        Arc::make_mut(&mut config.connection).outbox_high_mark = 1 << 20;
+    });
+    let client = world.open();
+    client.wire.set_window(100);
+    let key = world.last_key();
+    world.with_peer(key, |peer| peer.send_binary(&[1; 200_000]).expect("an open session"));
+    world.pass(SECOND * 59);
+    client.wire.write(&masked(PONG, b"old"));
+    client.wire.set_window(1 << 20);
+    world.pass(SECOND * 15);
+    assert_eq!(world.reactor.open_sessions(), 1, "{:?}", world.log.borrow());
+    world.pass(SECOND * 10);
+    assert_eq!(outcome(&world).cause, Cause::TimedOut(Timer::Pong));
+}
