@@ -56,8 +56,8 @@ impl Buffers {
         buffer
     }
 
-    /// Keeps a buffer for the next taker, or frees it: if it has less than 512 B or more than 4 MiB,
-    /// or if enough lies idle.
+    /// Keeps a buffer for the next taker, or frees it: if it has less than 512 B, or 8 MiB or more, or
+    /// if enough lies idle.
     pub fn give_back(&mut self, buffer: Vec<u8>) {
         self.classes.give_back(buffer);
     }
