@@ -43,6 +43,9 @@ pub(crate) enum Flag {
     Paused,
     /// The outbox went above its high mark, or refused a message, and is not below the low one yet.
     Congested,
+    /// The outbox went above its high mark with answers, which holds nobody back, and is not below
+    /// the low one yet, or the handler has not been told.
+    Passed,
     /// What was read is being answered.
     Answers,
     /// Keepalive is suspended, since reading has stopped.
@@ -85,6 +88,7 @@ const HOLDS_BACK: Flags = Flags::of(&[Flag::Paused, Flag::Congested]);
 const REMARKABLE: Flags = Flags::of(&[
     Flag::Paused,
     Flag::Congested,
+    Flag::Passed,
     Flag::Suspended,
     Flag::Blocked,
     Flag::Broken,
@@ -219,21 +223,12 @@ impl Link {
         let len = self.outbox.len();
         if len > limits.outbox_high_mark {
             let slack = if self.is(Flag::Answers) { ANSWERS_MAX } else { 0 };
-            if len > limits.outbox_high_mark.saturating_add(slack) {
-                self.set(Flag::Congested);
-            }
+            let is_held_back = len > limits.outbox_high_mark.saturating_add(slack);
+            self.set(if is_held_back { Flag::Congested } else { Flag::Passed });
         }
     }
 
-    /// Notes that a ping has come: while the outbox is above its mark, whatever it is that is being
-    /// answered, its pong waits, and only of a congested session is it seen that the outbox has room.
-    pub(crate) fn note_ping(&mut self, limits: &Config) {
-        if self.outbox.len() > limits.outbox_high_mark {
-            self.set(Flag::Congested);
-        }
-    }
-
-    /// Whether the outbox of a congested session is open again: below half of the high mark, so that
+    /// Whether an outbox that was above its mark is open again: below half of the high mark, so that
     /// a session does not stop and go with every segment that the kernel takes.
     pub(crate) fn has_room(&self, limits: &Config) -> bool {
         self.outbox.len() <= limits.outbox_high_mark / 2

@@ -236,10 +236,8 @@ fn feed_events<H: Handler>(
         *inflated = inflated.saturating_add(connection.take_inflating_cost());
         let Some(event) = received? else { break };
         link.note_level(connection.config());
-        match event {
-            Event::Text(_) | Event::Binary(_) => shared.stats.messages_received += 1,
-            Event::Ping(_) => link.note_ping(connection.config()),
-            _ => {}
+        if let Event::Text(_) | Event::Binary(_) = event {
+            shared.stats.messages_received += 1;
         }
         handler.event(&mut Peer::new(link, connection, shared), event);
     }

@@ -176,6 +176,7 @@ fn cause_of(link: &Link) -> Option<Cause> {
 fn strip(shared: &mut Shared, link: &mut Link) {
     link.unset(Flag::Paused);
     link.unset(Flag::Congested);
+    link.unset(Flag::Passed);
     let Some(rare) = link.rare.take() else { return };
     if let Some(queue) = &rare.queue {
         queue.close();

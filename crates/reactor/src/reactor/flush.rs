@@ -153,6 +153,7 @@ pub(super) fn write<E: Engine>(engine: &mut E, shared: &mut Shared, link: &mut L
             link.unset(Flag::Blocked);
             link.outbox.clear();
             link.unset(Flag::Congested);
+            link.unset(Flag::Passed);
             link.set(Flag::Readable);
             link.put(Flag::Cut, link.is(Flag::Paused));
             link.note_unblocked();
@@ -162,17 +163,20 @@ pub(super) fn write<E: Engine>(engine: &mut E, shared: &mut Shared, link: &mut L
     }
 }
 
-/// Opens a congested session again once its outbox is below the low mark.
+/// Opens a congested session again once its outbox is below the low mark, and tells the handler of
+/// any that was above the high one.
 fn relieve<H: Handler>(
     shared: &mut Shared,
     link: &mut Link,
     connection: &mut Connection,
     handler: &mut H,
 ) {
-    if !link.is(Flag::Congested) || !link.has_room(connection.config()) {
+    let was_above = link.is(Flag::Congested) || link.is(Flag::Passed);
+    if !was_above || !link.has_room(connection.config()) {
         return;
     }
     link.unset(Flag::Congested);
+    link.unset(Flag::Passed);
     let mut output = shared.output(link);
     connection.outbox_drained(&mut output);
     shared.push_pending(link, connection);

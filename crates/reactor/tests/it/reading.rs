@@ -335,3 +335,23 @@ fn a_low_mark_holds_a_peer_that_does_not_read_back() {
     world.settle();
     assert_eq!(world.count(|told| matches!(told, Told::Binary(600))), 100);
 }
+
+/// It stops by itself above the mark, so that nothing is refused, and goes on when it is told.
+#[test]
+fn a_handler_that_answers_above_the_mark_is_told_when_it_is_below() {
+    let sent = Rc::new(Cell::new(0));
+    let counter = sent.clone();
+    let mut world = World::new(Rc::new(move |peer, moment| {
+        if matches!(moment, Moment::Event(_) | Moment::Writable) {
+            while counter.get() < 500 && peer.outbox_len() <= 64 * 1024 {
+                peer.send_binary(&[1; 1000]).expect("room");
+                counter.set(counter.get() + 1);
+            }
+        }
+    }));
+    let mut client = world.open();
+    client.wire.set_window(1 << 20);
+    client.text("go");
+    world.settle();
+    assert_eq!((sent.get(), client.frames().len()), (500, 500));
+}
