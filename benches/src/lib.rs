@@ -30,6 +30,22 @@ pub fn text_stream(size: usize, count: usize) -> Vec<u8> {
     client_frame(0x81, text(FOX, size).as_bytes()).repeat(count)
 }
 
+/// What a transport brings is copied in pieces of so many bytes: how long a longer copy by the C
+/// library takes depends on where the bytes happen to lie, which is no property of who is measured.
+pub const BROUGHT_BYTES: usize = 2 * 1024;
+
+/// Copies what a transport brings to the beginning of `target`.
+///
+/// # Panics
+///
+/// If it does not fit.
+pub fn bring(target: &mut [u8], bytes: &[u8]) {
+    let target = &mut target[..bytes.len()];
+    for (target, bytes) in target.chunks_mut(BROUGHT_BYTES).zip(bytes.chunks(BROUGHT_BYTES)) {
+        target.copy_from_slice(bytes);
+    }
+}
+
 /// Text with characters of one to four bytes.
 pub const MULTI_BYTE: &str = "κόσμε, 文字と🦀. ";
 

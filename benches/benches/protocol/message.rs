@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkGroup, Criterion};
 use sockeye_benches::pages::{Paged, UNALIGNED};
-use sockeye_benches::{FOX, MULTI_BYTE, text};
+use sockeye_benches::{FOX, MULTI_BYTE, bring, text};
 
 use crate::endpoints::{Wire, fragmented, receivers};
 use crate::measure::{CpuTime, Row, in_words};
@@ -66,7 +66,7 @@ fn receive(group: &mut BenchmarkGroup<'_, CpuTime>, input: String, wire: &Wire, 
     let mut buffer = Paged::new(arriving.len(), &UNALIGNED);
     row.bench(if is_text { "memcpy and simdutf8" } else { "memcpy" }, || {
         let buffer = buffer.next_place();
-        buffer.copy_from_slice(black_box(&arriving));
+        bring(buffer, black_box(&arriving));
         if is_text {
             let text = simdutf8::basic::from_utf8(black_box(buffer)).expect("text");
             assert_eq!(text.len(), arriving.len());

@@ -53,7 +53,7 @@ impl Frames {
 impl Endpoint for Frames {
     fn receive(&mut self, count: usize) -> usize {
         let mut input = self.buffer.next_place();
-        input.copy_from_slice(&self.wire.bytes);
+        sockeye_benches::bring(input, &self.wire.bytes);
         let (mut frames, mut bytes) = (0, 0);
         while let Some(payload) = next_frame(&mut input) {
             frames += 1;

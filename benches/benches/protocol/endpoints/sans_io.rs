@@ -25,7 +25,7 @@ impl Frames {
 impl Endpoint for Frames {
     fn receive(&mut self, count: usize) -> usize {
         let mut input = self.buffer.next_place();
-        input.copy_from_slice(&self.wire.bytes);
+        sockeye_benches::bring(input, &self.wire.bytes);
         let (mut frames, mut bytes) = (0, 0);
         loop {
             let added = self.decoder.add_data(input).expect("it takes everything");

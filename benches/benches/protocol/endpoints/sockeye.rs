@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use sockeye_benches::pages::{Paged, UNALIGNED};
+use sockeye_benches::{BROUGHT_BYTES, bring};
 use sockeye_protocol::{
     Buffers, Config, Connection, Event, FrameReader, Instant, MaskKeys, Outbox, Output, Prepared,
     Role, Unmasked,
@@ -41,7 +42,7 @@ impl Sockeye {
             if let Some(message) = connection.input_buffer() {
                 let room = message.capacity() - message.len();
                 let (read, behind) = rest.split_at(read_bytes_max.min(room));
-                message.extend_from_slice(read);
+                read.chunks(BROUGHT_BYTES).for_each(|piece| message.extend_from_slice(piece));
                 rest = behind;
                 let event = connection.received(read.len(), &mut output).expect("legal");
                 event.into_iter().for_each(|event| handle(connection, event, &mut output));
@@ -50,7 +51,7 @@ impl Sockeye {
             let (read, behind) = rest.split_at(read_bytes_max);
             rest = behind;
             let mut input = &mut buffer.next_place()[..read.len()];
-            input.copy_from_slice(read);
+            bring(input, read);
             while let Some(event) = connection.receive(&mut input, &mut output).expect("legal") {
                 handle(connection, event, &mut output);
             }
@@ -112,7 +113,7 @@ impl Frames {
 impl Endpoint for Frames {
     fn receive(&mut self, count: usize) -> usize {
         let mut input = self.buffer.next_place();
-        input.copy_from_slice(&self.wire.bytes);
+        bring(input, &self.wire.bytes);
         let (mut frames, mut bytes) = (0, 0);
         while let Some(chunk) = self.reader.next(&mut input).expect("legal") {
             frames += usize::from(chunk.ends_frame);
