@@ -74,6 +74,12 @@ impl Text {
         let before = self.bytes.len();
         let known = append(&mut self.bytes);
         debug_assert!(self.bytes.len() >= before);
+        self.check_appended(before, known)
+    }
+
+    /// Checks what stands behind the first `before` bytes, of which so much is known. Others call it
+    /// only for what they have [exposed](Self::expose).
+    pub(crate) fn check_appended(&mut self, before: usize, known: Known) -> Result<(), Invalid> {
         if known == Known::Ascii && self.checked == before {
             debug_assert!(self.bytes.get(before..).is_some_and(<[u8]>::is_ascii));
             self.checked = self.bytes.len();
@@ -89,8 +95,8 @@ impl Text {
         &mut self.bytes
     }
 
-    /// Checks what has been appended to the exposed bytes.
-    pub(crate) fn check_tail(&mut self) -> Result<(), Invalid> {
+    /// Checks what has not been checked.
+    fn check_tail(&mut self) -> Result<(), Invalid> {
         let tail = self.bytes.get(self.checked..).ok_or(Invalid)?;
         self.checked += check_prefix(tail)?;
         Ok(())

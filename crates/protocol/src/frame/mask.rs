@@ -86,6 +86,11 @@ pub(crate) fn append_unmasked(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>
     if seen & NOT_ASCII == 0 { Known::Ascii } else { Known::Nothing }
 }
 
+/// As [`mask`]; returns what it saw of the bytes.
+pub(crate) fn unmask_known(key: [u8; 4], payload: &mut [u8]) -> Known {
+    if mask_seen::<true>(key, payload) & NOT_ASCII == 0 { Known::Ascii } else { Known::Nothing }
+}
+
 /// Masks while it copies; returns the bits of all bytes that were appended as [`mask_seen`] does.
 fn append_seen<const SEEN: bool>(key: [u8; 4], payload: &[u8], target: &mut Vec<u8>) -> u64 {
     if payload.len() <= SHORT_BYTES_MAX {

@@ -222,12 +222,17 @@ impl Progress {
         );
         let start = buffer.len() - bytes;
         let received = buffer.get_mut(start..).unwrap_or_default();
-        let mut chunk = self.frames.pass(header, received);
-        chunk.unmask();
+        let chunk = self.frames.pass(header, received);
+        let known = match header.mask {
+            Some(_) => frame::unmask_known(chunk.key, chunk.payload),
+            None => Known::Nothing,
+        };
         self.data_came = true;
         let is_end = chunk.ends_frame && header.fin;
         let checked = match message {
-            Partial::Text(text) => text.check_tail().map_err(|_| Violation::TextNotUtf8),
+            Partial::Text(text) => {
+                text.check_appended(start, known).map_err(|_| Violation::TextNotUtf8)
+            }
             Partial::Binary(_) => Ok(()),
         };
         let event = match checked {
