@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use sockeye_protocol::{Buffers, Closed, Config, Connection, Deflate, Event, Instant, MaskKeys, Outbox, Output, ProtocolError,
-    Role,
+use sockeye_protocol::{
+    Buffers, Closed, Config, Connection, Deflate, Event, Instant, MaskKeys, Outbox, Output,
+    ProtocolError, Role,
 };
 
 /// Predictable on purpose: two runs must send the same.
