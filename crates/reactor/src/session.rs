@@ -162,10 +162,11 @@ mod tests {
     #[test]
     fn an_idle_session_is_small() {
         let sizes = [
-            ("Connection", size_of::<Connection>(), 120),
+            // With compression a pointer more.
+            ("Connection", size_of::<Connection>(), 128),
             ("Link", size_of::<Link>(), 48),
-            ("Session", size_of::<Session<()>>(), 168),
-            ("a slot", size_of::<Option<Session<()>>>(), 168),
+            ("Session", size_of::<Session<()>>(), 176),
+            ("a slot", size_of::<Option<Session<()>>>(), 176),
             ("Rare", size_of::<crate::link::Rare>(), 56),
         ];
         for (name, bytes, bytes_max) in sizes {
