@@ -161,12 +161,13 @@ mod tests {
     /// engine's stream (see there) and a node of the timing wheel (16). A part that grows is seen here.
     #[test]
     fn an_idle_session_is_small() {
+        // What was agreed on about compression is behind a pointer, which exists only where the feature does.
+        let agreed = if cfg!(feature = "deflate") { size_of::<usize>() } else { 0 };
         let sizes = [
-            // With compression a pointer more.
-            ("Connection", size_of::<Connection>(), 128),
+            ("Connection", size_of::<Connection>(), 120 + agreed),
             ("Link", size_of::<Link>(), 48),
-            ("Session", size_of::<Session<()>>(), 176),
-            ("a slot", size_of::<Option<Session<()>>>(), 176),
+            ("Session", size_of::<Session<()>>(), 168 + agreed),
+            ("a slot", size_of::<Option<Session<()>>>(), 168 + agreed),
             ("Rare", size_of::<crate::link::Rare>(), 56),
         ];
         for (name, bytes, bytes_max) in sizes {
