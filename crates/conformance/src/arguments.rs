@@ -1,6 +1,6 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Sockeye against test suites that others wrote
 #[derive(Debug, Parser)]
@@ -69,13 +69,33 @@ pub(crate) struct Autobahn {
     /// Cases of these to leave out
     #[arg(long, value_name = "CASES", value_delimiter = ',')]
     pub(crate) exclude: Vec<String>,
-    /// Answer from async code and from the client's sockets, instead of from event handlers
-    #[arg(long)]
-    pub(crate) conversation: bool,
+    /// What echoes
+    #[arg(long, value_enum, default_value_t = Subject::Events)]
+    pub(crate) subject: Subject,
     /// A subset that is done in a minute: all categories, but few of the cases about size, speed
     /// and compression
     #[arg(long, conflicts_with_all = ["cases", "exclude"])]
     pub(crate) quick: bool,
+}
+
+/// What is tested: who drives the protocol, and how the echo is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Subject {
+    /// An event route, and an outward connection of the reactor
+    Events,
+    /// An async route and the client's sockets: a loop of receiving and sending, which gets its turn
+    /// after what arrived was taken in
+    Conversation,
+}
+
+impl Subject {
+    /// As the command line and the reports name it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Conversation => "conversation",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -96,5 +116,14 @@ mod tests {
         let Command::Autobahn(options) = arguments.command else { panic!("another command") };
         assert_eq!(options.cases, ["1.*", "7.1.6"]);
         assert!(options.exclude.is_empty());
+        assert_eq!(options.subject, Subject::Events);
+    }
+
+    #[test]
+    fn subjects_are_named_as_they_are_printed() {
+        for subject in Subject::value_variants() {
+            let name = subject.to_possible_value().expect("none is hidden");
+            assert_eq!(name.get_name(), subject.name());
+        }
     }
 }

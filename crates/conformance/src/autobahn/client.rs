@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use serde_json::json;
 use sockeye_interop::Fault;
 
-use super::expectation::Style;
 use super::report::Report;
 use super::run::{AGENT, END_WITHIN, Progress, Role, Run, START_WITHIN, Selection, planned};
 use super::suite::Suite;
 use super::visit::{Answer, Conversations, Events, Visitor};
+use crate::arguments::Subject;
 
 /// Runs the selected cases, each as a visit to the suite's server.
 pub(crate) fn test(suite: &Suite, selection: &Selection) -> Result<Run, Fault> {
@@ -21,9 +21,9 @@ pub(crate) fn test(suite: &Suite, selection: &Selection) -> Result<Run, Fault> {
     let mut program = suite.start("fuzzingserver", &spec, &folder)?;
     let planned = planned(&mut program)?;
     program.line_with("Listening on ", START_WITHIN)?;
-    let mut visitor: Box<dyn Visitor> = match selection.style {
-        Style::Events => Box::new(Events::new(address)?),
-        Style::Conversation => Box::new(Conversations::new(address)),
+    let mut visitor: Box<dyn Visitor> = match selection.subject {
+        Subject::Events => Box::new(Events::new(address)?),
+        Subject::Conversation => Box::new(Conversations::new(address)),
     };
     let count = visitor.visit("/getCaseCount", Answer::Nothing)?;
     if count.parse() != Ok(planned.len()) {

@@ -2,6 +2,7 @@
 
 use super::case::Case;
 use super::report::Verdict;
+use crate::arguments::Subject;
 
 const OK: &str = "OK";
 const NON_STRICT: &str = "NON-STRICT";
@@ -22,24 +23,6 @@ const ECHO_BEFORE_FAILURE: &[&str] = &["3.2", "3.3", "4.1.3", "4.1.4", "4.2.3", 
 /// The categories about permessage-deflate.
 const COMPRESSION: &[u32] = &[12, 13];
 
-/// How the echo is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
-    /// A handler that is called with each message and answers at once.
-    Events,
-    /// A loop of receiving and sending, which gets its turn after what arrived was taken in.
-    Conversation,
-}
-
-impl Style {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Events => "events",
-            Self::Conversation => "conversation",
-        }
-    }
-}
-
 /// Whether the build that is tested has permessage-deflate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -49,19 +32,19 @@ pub(crate) enum Compression {
     NotBuilt,
 }
 
-/// What is tested.
+/// What is tested, in which build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Subject {
-    pub(crate) style: Style,
+pub(crate) struct Tested {
+    pub(crate) subject: Subject,
     pub(crate) compression: Compression,
 }
 
-impl Subject {
-    /// This build, with an echo in this style.
-    pub(crate) const fn of_this_build(style: Style) -> Self {
+impl Tested {
+    /// This build of the subject.
+    pub(crate) const fn of_this_build(subject: Subject) -> Self {
         let deflate = cfg!(feature = "deflate");
         let compression = if deflate { Compression::Built } else { Compression::NotBuilt };
-        Self { style, compression }
+        Self { subject, compression }
     }
 }
 
@@ -76,16 +59,16 @@ pub(crate) struct Expectation {
 
 impl Expectation {
     /// Of this case.
-    pub(crate) fn of(case: &Case, subject: Subject) -> Self {
+    pub(crate) fn of(case: &Case, tested: Tested) -> Self {
         let number = case.to_string();
         if let Some((_, why)) = NEVER_JUDGED.iter().find(|(case, _)| *case == number) {
             return Self { behavior: &[INFORMATIONAL], behavior_close: INFORMATIONAL, why };
         }
-        if subject.style == Style::Conversation && ECHO_BEFORE_FAILURE.contains(&&*number) {
+        if tested.subject == Subject::Conversation && ECHO_BEFORE_FAILURE.contains(&&*number) {
             let why = "the connection has failed before a conversation can answer";
             return Self { behavior: &[OK, NON_STRICT], behavior_close: OK, why };
         }
-        if subject.compression == Compression::NotBuilt && COMPRESSION.contains(&case.category()) {
+        if tested.compression == Compression::NotBuilt && COMPRESSION.contains(&case.category()) {
             let why = "permessage-deflate is not in this build (feature `deflate`)";
             return Self { behavior: &[UNIMPLEMENTED], behavior_close: OK, why };
         }
@@ -102,12 +85,12 @@ impl Expectation {
 mod tests {
     use super::*;
 
-    const EVENTS: Subject = Subject { style: Style::Events, compression: Compression::NotBuilt };
+    const EVENTS: Tested = Tested { subject: Subject::Events, compression: Compression::NotBuilt };
 
-    fn check(case: &str, subject: Subject, behavior: &str, close: &str) -> bool {
+    fn check(case: &str, tested: Tested, behavior: &str, close: &str) -> bool {
         let case = case.parse().expect("a case's number");
         let (behavior, behavior_close) = (behavior.to_owned(), close.to_owned());
-        Expectation::of(&case, subject).is_met_by(&Verdict { behavior, behavior_close })
+        Expectation::of(&case, tested).is_met_by(&Verdict { behavior, behavior_close })
     }
 
     #[test]
@@ -124,15 +107,15 @@ mod tests {
         ];
         for (case, behavior, close, met) in table {
             for compression in [Compression::Built, Compression::NotBuilt] {
-                let subject = Subject { compression, ..EVENTS };
-                assert_eq!(check(case, subject, behavior, close), met, "{case} {behavior}");
+                let tested = Tested { compression, ..EVENTS };
+                assert_eq!(check(case, tested, behavior, close), met, "{case} {behavior}");
             }
         }
     }
 
     #[test]
     fn a_conversation_may_leave_the_last_message_before_a_failure_unanswered() {
-        let conversation = Subject { style: Style::Conversation, ..EVENTS };
+        let conversation = Tested { subject: Subject::Conversation, ..EVENTS };
         assert!(check("3.2", conversation, "NON-STRICT", "OK"));
         assert!(check("3.2", conversation, "OK", "OK"));
         assert!(!check("3.2", conversation, "FAILED", "OK"));
@@ -141,7 +124,7 @@ mod tests {
 
     #[test]
     fn compression_is_expected_of_the_builds_that_have_it() {
-        let with = Subject { compression: Compression::Built, ..EVENTS };
+        let with = Tested { compression: Compression::Built, ..EVENTS };
         assert!(check("12.1.1", EVENTS, "UNIMPLEMENTED", "OK"));
         assert!(!check("12.1.1", with, "UNIMPLEMENTED", "OK"));
         assert!(check("13.7.18", with, "OK", "OK"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::case::{Case, ranges};
-use super::expectation::{Expectation, Subject};
+use super::expectation::{Expectation, Tested};
 use super::report::{Report, Verdict};
 
 /// The suite's own names of its categories.
@@ -51,7 +51,7 @@ pub(crate) struct Judgement {
 
 impl Judgement {
     /// Judges every case that was planned, and whatever else the report has.
-    pub(crate) fn new(planned: &[Case], report: &Report, subject: Subject) -> Self {
+    pub(crate) fn new(planned: &[Case], report: &Report, tested: Tested) -> Self {
         let mut judgement = Self {
             categories: BTreeMap::new(),
             expected: BTreeMap::new(),
@@ -59,7 +59,7 @@ impl Judgement {
             missing: Vec::new(),
         };
         for (case, verdict) in &report.0 {
-            judgement.judge(case, verdict, subject);
+            judgement.judge(case, verdict, tested);
         }
         for case in planned.iter().filter(|case| !report.0.contains_key(case)) {
             judgement.tally(case).missing += 1;
@@ -68,8 +68,8 @@ impl Judgement {
         judgement
     }
 
-    fn judge(&mut self, case: &Case, verdict: &Verdict, subject: Subject) {
-        let expectation = Expectation::of(case, subject);
+    fn judge(&mut self, case: &Case, verdict: &Verdict, tested: Tested) {
+        let expectation = Expectation::of(case, tested);
         if !expectation.is_met_by(verdict) {
             self.tally(case).unexpected += 1;
             self.unexpected.entry(verdict.clone()).or_default().push(case.clone());
@@ -155,7 +155,8 @@ fn words(verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::autobahn::expectation::{Compression, Style};
+    use crate::arguments::Subject;
+    use crate::autobahn::expectation::Compression;
 
     fn judge(planned: &[&str], results: &[(&str, &str, &str)]) -> Judgement {
         let case = |text: &str| text.parse::<Case>().expect("a case's number");
@@ -164,8 +165,8 @@ mod tests {
             let (behavior, behavior_close) = ((*behavior).to_owned(), (*close).to_owned());
             (case(number), Verdict { behavior, behavior_close })
         });
-        let subject = Subject { style: Style::Events, compression: Compression::NotBuilt };
-        Judgement::new(&planned, &Report(verdicts.collect()), subject)
+        let tested = Tested { subject: Subject::Events, compression: Compression::NotBuilt };
+        Judgement::new(&planned, &Report(verdicts.collect()), tested)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod server;
 mod client;
+mod sockeye_server;
 mod visit;
 mod run;
 mod suite;
@@ -19,7 +20,7 @@ use sockeye_interop::Fault;
 
 use crate::arguments::Autobahn;
 
-use expectation::Subject;
+use expectation::Tested;
 use judgement::Judgement;
 use run::{Role, Selection};
 use suite::Suite;
@@ -37,7 +38,7 @@ pub(crate) fn autobahn(options: &Autobahn) -> Result<ExitCode, Fault> {
             return Ok(ExitCode::from(NOT_TO_BE_HAD));
         }
     };
-    let subject = Subject::of_this_build(selection.style);
+    let tested = Tested::of_this_build(selection.subject);
     let both = options.server == options.client;
     let mut as_expected = true;
     for (role, wanted) in [(Role::Server, options.server), (Role::Client, options.client)] {
@@ -48,12 +49,12 @@ pub(crate) fn autobahn(options: &Autobahn) -> Result<ExitCode, Fault> {
             Role::Server => server::test(&suite, &selection)?,
             Role::Client => client::test(&suite, &selection)?,
         };
-        let judgement = Judgement::new(&run.planned, &run.report, subject);
+        let judgement = Judgement::new(&run.planned, &run.report, tested);
         as_expected &= judgement.is_as_expected();
         let title = format!(
             "Sockeye's {} ({}) against the Autobahn TestSuite",
             role.name(),
-            selection.style.name()
+            selection.subject.name()
         );
         say(&format!("\n{title}, {:.0} s\n{judgement}", run.took.as_secs_f64()));
         say(&format!("The suite's own pages: {}", run.folder.join("index.html").display()));

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use sockeye_interop::{Fault, Program};
 
 use super::case::Case;
-use super::expectation::Style;
 use super::report::Report;
-use crate::arguments::Autobahn;
+use crate::arguments::{Autobahn, Subject};
 
 /// Our name in the reports.
 pub(crate) const AGENT: &str = "sockeye";
@@ -46,20 +45,19 @@ impl Role {
     }
 }
 
-/// Which cases are run, as the suite's patterns, and how they are answered.
+/// Which cases are run, as the suite's patterns, and who answers.
 #[derive(Debug)]
 pub(crate) struct Selection {
     cases: Vec<String>,
     exclude: Vec<String>,
-    pub(crate) style: Style,
+    pub(crate) subject: Subject,
 }
 
 impl Selection {
     pub(crate) fn new(options: &Autobahn) -> Self {
         let quick = || QUICK.iter().map(|&pattern| pattern.to_owned()).collect();
         let cases = if options.quick { quick() } else { options.cases.clone() };
-        let style = if options.conversation { Style::Conversation } else { Style::Events };
-        Self { cases, exclude: options.exclude.clone(), style }
+        Self { cases, exclude: options.exclude.clone(), subject: options.subject }
     }
 
     /// The suite's specification of these cases, without what only one of its modes has.
