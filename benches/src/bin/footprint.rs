@@ -123,9 +123,12 @@ fn main() {
 }
 "#;
 
-const TUNGSTENITE_ECHO: &str = r#"
+/// A program with tungstenite whose socket comes from the statement given.
+macro_rules! over_tungstenite {
+    ($socket:literal) => {
+        concat!(
+            r#"
 use std::io::{Cursor, Read, Write};
-use tungstenite::protocol::{Role, WebSocket};
 
 struct Stream(Cursor<Vec<u8>>);
 
@@ -149,7 +152,9 @@ fn main() {
     let mut received = Vec::new();
     std::io::stdin().read_to_end(&mut received).unwrap();
     let stream = Stream(Cursor::new(received));
-    let mut socket = WebSocket::from_raw_socket(stream, Role::Server, None);
+    "#,
+            $socket,
+            r#"
     while let Ok(message) = socket.read() {
         if message.is_text() || message.is_binary() {
             socket.write(message).unwrap();
@@ -157,41 +162,18 @@ fn main() {
     }
     drop(socket.flush());
 }
-"#;
-
-const TUNGSTENITE_HANDSHAKE: &str = r#"
-use std::io::{Cursor, Read, Write};
-
-struct Stream(Cursor<Vec<u8>>);
-
-impl Read for Stream {
-    fn read(&mut self, target: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read(target)
-    }
+"#
+        )
+    };
 }
 
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        std::io::stdout().write(bytes)
-    }
+const TUNGSTENITE_ECHO: &str = over_tungstenite!(
+    "let role = tungstenite::protocol::Role::Server;
+    let mut socket = tungstenite::WebSocket::from_raw_socket(stream, role, None);"
+);
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stdout().flush()
-    }
-}
-
-fn main() {
-    let mut received = Vec::new();
-    std::io::stdin().read_to_end(&mut received).unwrap();
-    let Ok(mut socket) = tungstenite::accept(Stream(Cursor::new(received))) else { return };
-    while let Ok(message) = socket.read() {
-        if message.is_text() || message.is_binary() {
-            socket.write(message).unwrap();
-        }
-    }
-    drop(socket.flush());
-}
-"#;
+const TUNGSTENITE_HANDSHAKE: &str =
+    over_tungstenite!("let Ok(mut socket) = tungstenite::accept(stream) else { return };");
 
 const MANIFEST: &str = r#"[package]
 name = "echo"

@@ -112,9 +112,8 @@ impl Crowd {
     }
 
     /// Lets `pacer` wake the loop.
-    pub(crate) fn set_pacer(&mut self, mut pacer: Pacer) -> Result<(), String> {
-        let registry = self.poll.registry();
-        registry.register(&mut pacer, PACER, Interest::READABLE).map_err(no_loop)?;
+    pub(crate) fn set_pacer(&mut self, pacer: Pacer) -> Result<(), String> {
+        pacer.register(self.poll.registry(), PACER).map_err(no_loop)?;
         self.pacer = Some(pacer);
         Ok(())
     }

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use mio::{Interest, unix::SourceFd};
+use mio::{Registry, Token};
+
 /// Messages that are due one after the other at the same distance.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -58,6 +62,12 @@ impl Pacer {
         Ok(Self { timer, interval })
     }
 
+    /// Lets the timer wake the loop of `registry`.
+    pub(crate) fn register(&self, registry: &Registry, token: Token) -> std::io::Result<()> {
+        use std::os::fd::AsRawFd;
+        registry.register(&mut SourceFd(&self.timer.as_raw_fd()), token, Interest::READABLE)
+    }
+
     /// How long the loop may sleep: the timer wakes it before.
     pub(crate) fn timeout(&self) -> Duration {
         self.interval.max(Duration::from_millis(100))
@@ -70,39 +80,17 @@ impl Pacer {
     }
 }
 
-#[cfg(target_os = "linux")]
-impl mio::event::Source for Pacer {
-    fn register(
-        &mut self,
-        registry: &mio::Registry,
-        token: mio::Token,
-        interests: mio::Interest,
-    ) -> std::io::Result<()> {
-        use std::os::fd::AsRawFd;
-        mio::unix::SourceFd(&self.timer.as_raw_fd()).register(registry, token, interests)
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &mio::Registry,
-        token: mio::Token,
-        interests: mio::Interest,
-    ) -> std::io::Result<()> {
-        use std::os::fd::AsRawFd;
-        mio::unix::SourceFd(&self.timer.as_raw_fd()).reregister(registry, token, interests)
-    }
-
-    fn deregister(&mut self, registry: &mio::Registry) -> std::io::Result<()> {
-        use std::os::fd::AsRawFd;
-        mio::unix::SourceFd(&self.timer.as_raw_fd()).deregister(registry)
-    }
-}
-
 /// Elsewhere the loop's timeout has to do.
 #[cfg(not(target_os = "linux"))]
 impl Pacer {
     pub(crate) fn start(pace: Pace) -> std::io::Result<Self> {
         Ok(Self { interval: pace.interval() })
+    }
+
+    /// Nothing to do.
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps)]
+    pub(crate) fn register(&self, _: &Registry, _: Token) -> std::io::Result<()> {
+        Ok(())
     }
 
     /// How long the loop may sleep.
@@ -112,31 +100,6 @@ impl Pacer {
 
     /// Nothing to do.
     pub(crate) const fn rearm(&self) {}
-}
-
-#[cfg(not(target_os = "linux"))]
-impl mio::event::Source for Pacer {
-    fn register(
-        &mut self,
-        _: &mio::Registry,
-        _: mio::Token,
-        _: mio::Interest,
-    ) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn reregister(
-        &mut self,
-        _: &mio::Registry,
-        _: mio::Token,
-        _: mio::Interest,
-    ) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn deregister(&mut self, _: &mio::Registry) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -75,6 +75,13 @@ pub(crate) fn allocated_by<R>(code: impl FnOnce() -> R) -> (R, Heap) {
     (result, HEAP.get())
 }
 
+/// What a server's connection says goes to `outbox`.
+fn output<'o>(outbox: &'o mut Outbox, buffers: &'o mut Buffers) -> Output<'o> {
+    // A value without a size takes no memory in a box, so nothing leaks.
+    let mask_keys = Box::leak(Box::new(Unmasked));
+    Output { outbox, mask_keys, buffers, now: Instant::ZERO }
+}
+
 #[test]
 fn a_whole_message_lies_in_the_callers_buffer_and_costs_no_allocation() {
     for (first, size) in
@@ -83,12 +90,7 @@ fn a_whole_message_lies_in_the_callers_buffer_and_costs_no_allocation() {
         let config = Arc::new(Config::default());
         let mut connection = Connection::new(Role::Server, config, Instant::ZERO);
         let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
-        let mut output = Output {
-            outbox: &mut outbox,
-            mask_keys: &mut Unmasked,
-            buffers: &mut buffers,
-            now: Instant::ZERO,
-        };
+        let mut output = output(&mut outbox, &mut buffers);
         let mut buffer = frame(Role::Server, first, &vec![b'a'; size]);
         buffer.extend(frame(Role::Server, 0x89, b"ping"));
         let range = buffer.as_ptr_range();
@@ -109,12 +111,7 @@ fn a_whole_message_lies_in_the_callers_buffer_and_costs_no_allocation() {
 fn several_events_can_be_held_together() {
     let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
     let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
-    let mut output = Output {
-        outbox: &mut outbox,
-        mask_keys: &mut Unmasked,
-        buffers: &mut buffers,
-        now: Instant::ZERO,
-    };
+    let mut output = output(&mut outbox, &mut buffers);
     let mut buffer =
         [frame(Role::Server, 0x81, b"one"), frame(Role::Server, 0x81, b"two")].concat();
     let mut input = &mut buffer[..];
@@ -140,12 +137,7 @@ fn an_echo_in_steady_state_allocates_nothing() {
             buffer.copy_from_slice(&original);
             let (_, heap) = allocated_by(|| {
                 let mut input = &mut buffer[..];
-                let mut output = Output {
-                    outbox: &mut outbox,
-                    mask_keys: &mut Unmasked,
-                    buffers: &mut buffers,
-                    now: Instant::ZERO,
-                };
+                let mut output = output(&mut outbox, &mut buffers);
                 while let Some(event) = connection.receive(&mut input, &mut output).expect("legal")
                 {
                     if let Event::Text(text) = event {
@@ -190,12 +182,7 @@ fn a_message_that_is_put_together_allocates_nothing_in_steady_state() {
         config.fragments_max = Some(u32::MAX);
         let mut connection = Connection::new(Role::Server, Arc::new(config), Instant::ZERO);
         let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
-        let mut output = Output {
-            outbox: &mut outbox,
-            mask_keys: &mut Unmasked,
-            buffers: &mut buffers,
-            now: Instant::ZERO,
-        };
+        let mut output = output(&mut outbox, &mut buffers);
         let mut buffer = stream.clone();
         for round in 0..10 {
             buffer.copy_from_slice(&stream);
@@ -237,12 +224,7 @@ fn a_prepared_message_is_neither_copied_nor_allocated_for_each_receiver() {
     let mut buffers = Buffers::default();
     let (_, heap) = allocated_by(|| {
         for (connection, outbox) in &mut connections {
-            let mut output = Output {
-                outbox,
-                mask_keys: &mut Unmasked,
-                buffers: &mut buffers,
-                now: Instant::ZERO,
-            };
+            let mut output = output(outbox, &mut buffers);
             connection.send_prepared(&prepared, &mut output).expect("open");
         }
     });
@@ -256,12 +238,7 @@ fn a_prepared_message_is_neither_copied_nor_allocated_for_each_receiver() {
 fn a_long_owned_message_is_sent_from_where_it_lies() {
     let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
     let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
-    let mut output = Output {
-        outbox: &mut outbox,
-        mask_keys: &mut Unmasked,
-        buffers: &mut buffers,
-        now: Instant::ZERO,
-    };
+    let mut output = output(&mut outbox, &mut buffers);
     let payload = vec![1; 20_000];
     let address = payload.as_ptr();
     connection.send_binary_owned(payload, &mut output).expect("open");
@@ -276,12 +253,7 @@ fn a_large_message_can_be_read_straight_into_its_buffer() {
         let mut connection =
             Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
         let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
-        let mut output = Output {
-            outbox: &mut outbox,
-            mask_keys: &mut Unmasked,
-            buffers: &mut buffers,
-            now: Instant::ZERO,
-        };
+        let mut output = output(&mut outbox, &mut buffers);
         let mut head = stream[..9_001].to_vec();
         assert_eq!(connection.receive(&mut &mut head[..], &mut output), Ok(None));
         let mut rest = &stream[9_001..];
@@ -326,12 +298,7 @@ fn control_frames_lie_in_the_callers_buffer_too() {
     let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
     let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
     outbox.lend(Vec::with_capacity(1024));
-    let mut output = Output {
-        outbox: &mut outbox,
-        mask_keys: &mut Unmasked,
-        buffers: &mut buffers,
-        now: Instant::ZERO,
-    };
+    let mut output = output(&mut outbox, &mut buffers);
     let mut buffer =
         [frame(Role::Server, 0x89, b"ping"), frame(Role::Server, 0x8A, b"pong")].concat();
     // The first makes the state that all others share.
@@ -359,12 +326,7 @@ fn the_buffer_of_a_message_is_lent_only_for_its_own_bytes() {
         let mut connection =
             Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
         let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
-        let mut output = Output {
-            outbox: &mut outbox,
-            mask_keys: &mut Unmasked,
-            buffers: &mut buffers,
-            now: Instant::ZERO,
-        };
+        let mut output = output(&mut outbox, &mut buffers);
         for piece in pieces {
             let mut piece = piece.to_vec();
             assert_eq!(connection.receive(&mut &mut piece[..], &mut output), Ok(None));
