@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use sockeye_protocol::Prepared;
 
 use crate::mailbox::{Command, Mailbox, Publication};
@@ -148,10 +149,18 @@ struct Seat {
 
 /// One reactor's members of all groups. Slots stand still, so that a message finds its members
 /// without a hash, and a session its place in them without a search.
+///
+/// What is published waits in its slot until the end of the turn: then each member is looked at once
+/// and gets all of it, instead of once for each message.
 #[derive(Default)]
 pub(crate) struct Memberships {
     slots: Vec<Option<Slot>>,
     vacant: Vec<u32>,
+    /// Slots in which something waits. One of them may have been given to another group since.
+    due: Vec<u32>,
+    /// How many publications there were, over all groups: what one thread publishes to two groups
+    /// reaches a member of both in that order.
+    sequence: u64,
 }
 
 pub(crate) struct Slot {
@@ -160,6 +169,26 @@ pub(crate) struct Slot {
     vacant: Vec<u32>,
     /// The offset of the next publication: a higher one tells of a gap, a lower one is from before.
     expected: u64,
+    /// What was published in this turn, in the order of its offsets.
+    waiting: Vec<Waiting>,
+}
+
+/// A message that its group's members have yet to get.
+#[derive(Clone)]
+pub(crate) struct Waiting {
+    pub(crate) offset: u64,
+    /// How many publications before it were lost.
+    pub(crate) lost: u64,
+    sequence: u64,
+    pub(crate) prepared: Prepared,
+}
+
+/// Messages that wait, as one piece of bytes, which all members share.
+pub(crate) struct Piece {
+    pub(crate) bytes: Bytes,
+    pub(crate) messages: u64,
+    /// The offset behind its last message.
+    pub(crate) offset_next: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -167,7 +196,22 @@ pub(crate) struct Member {
     pub(crate) key: Key,
     pub(crate) live_from: u64,
     pub(crate) policy: Policy,
+    /// Of what waits it has got everything before this offset.
+    offset_next: u64,
 }
+
+impl Member {
+    /// The first offset that it is to get yet.
+    pub(crate) fn wants_from(self) -> u64 {
+        self.live_from.max(self.offset_next)
+    }
+}
+
+/// The most that several messages come to which are joined.
+const PIECE_BYTES_MAX: usize = 64 * 1024;
+
+/// Room for so many messages stays with a group.
+const WAITING_KEPT: usize = 64;
 
 /// A session's own record of being a member.
 #[derive(Clone, Copy)]
@@ -205,6 +249,7 @@ impl Memberships {
                     members: Vec::new(),
                     vacant: Vec::new(),
                     expected: live_from,
+                    waiting: Vec::new(),
                 });
                 order.seats.push(Seat { mailbox: Arc::clone(mailbox), slot });
                 slot
@@ -217,6 +262,7 @@ impl Memberships {
             key,
             live_from,
             policy,
+            offset_next: 0,
         });
         own.push(Membership { slot, position, held_bytes: 0 });
         live_from
@@ -248,16 +294,68 @@ impl Memberships {
         }
     }
 
-    /// The slot that a publication is for, and how many publications before it were lost. None if
-    /// nobody is a member any more, or the publication is older than the slot.
-    pub(crate) fn receive(&mut self, publication: &Publication) -> Option<u64> {
-        let slot = self.slots.get_mut(publication.slot as usize)?.as_mut()?;
-        if slot.group.id != publication.group || publication.offset < slot.expected {
-            return None;
+    /// Has a message wait for the members of its group, unless nobody is a member any more, or it is
+    /// older than the slot.
+    pub(crate) fn publish(&mut self, publication: Publication) {
+        let Publication { slot: index, group, offset, prepared } = publication;
+        let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if slot.group.id != group || offset < slot.expected {
+            return;
         }
-        let lost = publication.offset - slot.expected;
-        slot.expected = publication.offset + 1;
-        Some(lost)
+        if slot.waiting.is_empty() {
+            self.due.push(index);
+        }
+        let lost = offset - slot.expected;
+        slot.expected = offset + 1;
+        slot.waiting.push(Waiting { offset, lost, sequence: self.sequence, prepared });
+        self.sequence += 1;
+    }
+
+    /// Whether something waits for members.
+    #[inline]
+    pub(crate) const fn has_waiting(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    /// A slot in which something waits, and whether it is the only one.
+    pub(crate) fn next_due(&self) -> Option<(u32, bool)> {
+        Some((*self.due.last()?, self.due.len() == 1))
+    }
+
+    /// All members of the slot that was due have what waited in it.
+    pub(crate) fn end_due(&mut self) {
+        let slot = self.due.pop().and_then(|slot| self.slots.get_mut(slot as usize)?.as_mut());
+        if let Some(Slot { waiting, .. }) = slot {
+            waiting.clear();
+            waiting.shrink_to(WAITING_KEPT);
+        }
+    }
+
+    /// The next message for a session, over all of its memberships. It counts as delivered.
+    pub(crate) fn take_next(
+        &mut self,
+        own: &[Membership],
+    ) -> Option<(Membership, Member, Waiting)> {
+        let waiting = |membership: &Membership| {
+            let slot = self.slot(membership.slot)?;
+            let member = slot.member(membership.position as usize)?;
+            Some((*membership, member, slot.waiting_from(member.wants_from()).first()?))
+        };
+        let next = own.iter().filter_map(waiting).min_by_key(|(_, _, waiting)| waiting.sequence);
+        let (membership, member, waiting) = next?;
+        let waiting = waiting.clone();
+        self.note_delivered(membership.slot, membership.position as usize, waiting.offset + 1);
+        Some((membership, member, waiting))
+    }
+
+    /// A member has got everything before `offset_next`.
+    pub(crate) fn note_delivered(&mut self, slot: u32, position: usize, offset_next: u64) {
+        let slot = self.slots.get_mut(slot as usize).and_then(Option::as_mut);
+        if let Some(Some(member)) = slot.and_then(|slot| slot.members.get_mut(position)) {
+            member.offset_next = offset_next;
+        }
     }
 
     pub(crate) fn slot(&self, slot: u32) -> Option<&Slot> {
@@ -296,6 +394,42 @@ impl Slot {
 
     pub(crate) fn member(&self, position: usize) -> Option<Member> {
         self.members.get(position).copied().flatten()
+    }
+
+    /// What waits, from an offset on.
+    fn waiting_from(&self, offset: u64) -> &[Waiting] {
+        let before = self.waiting.partition_point(|waiting| waiting.offset < offset);
+        self.waiting.get(before..).unwrap_or_default()
+    }
+
+    /// The offset of the first message that waits, if all that was published behind it waits as well.
+    pub(crate) fn waits_from(&self) -> Option<u64> {
+        let is_whole = self.waiting.iter().all(|waiting| waiting.lost == 0);
+        self.waiting.first().filter(|_| is_whole).map(|waiting| waiting.offset)
+    }
+
+    /// What waits, in pieces of at most `bytes_max` and [`PIECE_BYTES_MAX`] if they are of several
+    /// messages. Copying them once makes one write of each piece, for every member.
+    pub(crate) fn pieces(&self, bytes_max: usize) -> impl Iterator<Item = Piece> {
+        let bytes_max = bytes_max.min(PIECE_BYTES_MAX);
+        let mut rest = &self.waiting[..];
+        std::iter::from_fn(move || {
+            let mut bytes = 0;
+            let fits = |waiting: &&Waiting| {
+                bytes += waiting.prepared.frame_len();
+                bytes <= bytes_max
+            };
+            let count = rest.iter().take_while(fits).count().max(1);
+            let (these, others) = rest.split_at_checked(count)?;
+            rest = others;
+            let last = these.last()?;
+            let frames = || these.iter().map(|waiting| &waiting.prepared.frame()[..]);
+            let bytes = match these {
+                [one] => one.prepared.frame().clone(),
+                _ => Bytes::from(frames().collect::<Vec<_>>().concat()),
+            };
+            Some(Piece { bytes, messages: these.len() as u64, offset_next: last.offset + 1 })
+        })
     }
 
     fn insert(&mut self, member: Member) -> u32 {

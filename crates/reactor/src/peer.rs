@@ -194,6 +194,7 @@ impl<'p> Peer<'p> {
     /// Ends the membership; messages of the group that wait for this session are dropped. False if
     /// it was no member.
     pub fn leave(&mut self, group: &Group) -> bool {
+        self.shared.let_groups_go_first(self.link, self.connection);
         let rarer = self.link.rarer_mut();
         match self.shared.memberships.leave(&mut rarer.memberships, group, &self.shared.mailbox) {
             Some(slot) => {
@@ -239,6 +240,7 @@ impl<'p> Peer<'p> {
         &mut self,
         send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
+        self.shared.let_groups_go_first(self.link, self.connection);
         self.shared.lend(self.link, SEND_BYTES);
         let mut output = self.shared.output(self.link);
         let sent = send(self.connection, &mut output);

@@ -8,6 +8,7 @@ mod outward;
 mod opening;
 mod dispatch;
 mod ending;
+mod delivering;
 mod flush;
 mod turn;
 

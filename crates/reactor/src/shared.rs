@@ -3,15 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sockeye_protocol::{Buffers, Connection, Instant, Output, SendError};
+use sockeye_protocol::{Buffers, Config as Limits, Connection, Instant, Output, SendError};
 
 use crate::config::Config;
 use crate::crowd::Crowd;
 use crate::entropy::Entropy;
-use crate::groups::Memberships;
+use crate::groups::{Member, Memberships, Policy, Waiting};
 use crate::link::{Flag, Held, Link};
 use crate::mailbox::Mailbox;
 use crate::outboxes::Outboxes;
+use crate::outcome::Cause;
 use crate::sender::Outgoing;
 use crate::slab::Key;
 use crate::stats::Stats;
@@ -101,6 +102,7 @@ impl Shared {
 
     /// Takes what senders have queued, and moves as much of it to the outbox as it has room for.
     pub(crate) fn collect(&mut self, link: &mut Link, connection: &mut Connection) {
+        self.let_groups_go_first(link, connection);
         let Some(rare) = link.rare.as_deref_mut() else { return };
         let Some(queue) = &rare.queue else { return };
         queue.take(&mut rare.pending);
@@ -109,6 +111,93 @@ impl Shared {
             self.resume(link);
         }
         self.push_pending(link, connection);
+    }
+
+    /// What was published in this turn comes before what the session is sent otherwise from now on.
+    #[inline]
+    pub(crate) fn let_groups_go_first(&mut self, link: &mut Link, connection: &mut Connection) {
+        if self.memberships.has_waiting() && link.rare.is_some() {
+            self.deliver(link, connection);
+        }
+    }
+
+    /// Puts what was published in this turn to the session's groups into its outbox, or where its
+    /// policy says.
+    pub(crate) fn deliver(&mut self, link: &mut Link, connection: &mut Connection) {
+        while let Some(rarer) = link.rarer()
+            && let Some((own, member, waiting)) = self.memberships.take_next(&rarer.memberships)
+        {
+            let missed = waiting.lost.min(waiting.offset - member.live_from);
+            if missed > 0 {
+                self.fall_behind(link, own.slot, member.policy, missed);
+            }
+            if link.cause() == Some(Cause::FellBehind) {
+                continue;
+            }
+            if keeps(member, link, connection.config()) {
+                self.hold(link, own.slot, waiting, member.policy);
+                continue;
+            }
+            let mut output = self.output(link);
+            match connection.send_prepared(&waiting.prepared, &mut output) {
+                Ok(()) => {
+                    self.stats.deliveries += 1;
+                    self.stats.messages_sent += 1;
+                    link.note_level(connection.config());
+                    self.list_flush(link);
+                }
+                Err(SendError::Full) => self.fall_behind(link, own.slot, member.policy, 1),
+                // It is closing: nobody is left to be told.
+                Err(_) => self.reclaim(link),
+            }
+        }
+    }
+
+    /// Keeps a message until the outbox has room, within the policy's limit.
+    fn hold(&mut self, link: &mut Link, slot: u32, waiting: Waiting, policy: Policy) {
+        let bytes_max = match policy {
+            Policy::DropOldest { bytes_max } => bytes_max,
+            _ => 0,
+        };
+        link.set(Flag::Congested);
+        let rarer = link.rarer_mut();
+        let Some(own) = rarer.memberships.iter_mut().find(|own| own.slot == slot) else { return };
+        let newest = waiting.prepared.frame_len();
+        own.held_bytes += newest;
+        rarer.held.push_back(Held { slot, prepared: waiting.prepared });
+        let mut dropped = 0;
+        // The newest always stays, whatever its size: it is what the peer is behind by.
+        while own.held_bytes > bytes_max.max(newest) {
+            let Some(oldest) = rarer.held.iter().position(|held| held.slot == slot) else { break };
+            let Some(oldest) = rarer.held.remove(oldest) else { break };
+            own.held_bytes -= oldest.prepared.frame_len();
+            dropped += 1;
+        }
+        if dropped > 0 {
+            self.count_dropped(slot, dropped);
+        }
+        self.list_flush(link);
+    }
+
+    /// A member did not get `messages` messages.
+    fn fall_behind(&mut self, link: &mut Link, slot: u32, policy: Policy, messages: u64) {
+        link.set(Flag::Congested);
+        if policy == Policy::Close {
+            if let Some(slot) = self.memberships.slot(slot) {
+                slot.group.count_closed();
+            }
+            link.note_cause(Cause::FellBehind);
+        } else {
+            self.count_dropped(slot, messages);
+        }
+        self.list_flush(link);
+    }
+
+    fn count_dropped(&mut self, slot: u32, messages: u64) {
+        self.stats.dropped += messages;
+        if let Some(slot) = self.memberships.slot(slot) {
+            slot.group.count_dropped(messages);
+        }
     }
 
     /// Moves what waits outside of the outbox into it: senders' messages up to the outbox's limit,
@@ -169,6 +258,13 @@ impl Shared {
             self.list_flush(link);
         }
     }
+}
+
+/// Whether a message must wait outside of the outbox, by the member's policy.
+fn keeps(member: Member, link: &Link, limits: &Limits) -> bool {
+    matches!(member.policy, Policy::DropOldest { .. } | Policy::KeepLatest)
+        && (link.outbox.len() > limits.outbox_high_mark
+            || link.rarer().is_some_and(|rarer| !rarer.held.is_empty()))
 }
 
 fn send(

@@ -128,6 +128,20 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether [`send_prepared`](Self::send_prepared) into an empty outbox appends
+    /// [`Prepared::frame`] as it is: on a server's connection that is open and does not compress.
+    /// A driver may append such frames to the outbox itself then, several of them as one piece that
+    /// many connections share.
+    #[must_use]
+    #[inline]
+    pub fn sends_frames_as_they_are(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.deflate.is_some() {
+            return false;
+        }
+        self.role == Role::Server && self.is_open()
+    }
+
     /// Sends a ping with at most 125 bytes (section 5.5.2), beside those of the keepalive.
     ///
     /// # Errors

@@ -145,7 +145,9 @@ impl Prepared {
         frame
     }
 
-    pub(crate) const fn frame(&self) -> &Bytes {
+    /// The message as it is on the wire from a server that does not compress it, header included.
+    #[must_use]
+    pub const fn frame(&self) -> &Bytes {
         &self.frame
     }
 }

@@ -19,6 +19,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
     /// Looks at every session on the list once. What that wakes is looked at in the next turn, which
     /// then does not sleep.
     pub(super) fn flush(&mut self) {
+        self.deliver();
         let mut keys = std::mem::replace(&mut self.shared.flush, std::mem::take(&mut self.keys));
         for key in keys.drain(..) {
             // A payload that was sent from where it lies is dropped here, and its owner is the user's.

@@ -17,6 +17,7 @@ mod keys;
 mod opening;
 mod outward;
 mod panics;
+mod publishing;
 mod reading;
 mod senders;
 mod sizes;
