@@ -86,6 +86,8 @@ pub(crate) enum Subject {
     /// An async route and the client's sockets: a loop of receiving and sending, which gets its turn
     /// after what arrived was taken in
     Conversation,
+    /// The example `blocking_echo` of the protocol, and the client `blocking_client`
+    Blocking,
 }
 
 impl Subject {
@@ -94,6 +96,7 @@ impl Subject {
         match self {
             Self::Events => "events",
             Self::Conversation => "conversation",
+            Self::Blocking => "blocking",
         }
     }
 }

@@ -7,6 +7,8 @@
 //! `cargo run --release -p sockeye-conformance -- work` counts instructions; `docs/security.md` tells
 //! what for.
 #![forbid(unsafe_code)]
+// Two of the examples that are tested have a module in common, and each is a module here.
+#![allow(clippy::duplicate_mod)]
 
 // In reading order; a module uses only modules declared below it.
 mod autobahn;

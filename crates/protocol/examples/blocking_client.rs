@@ -1,21 +1,23 @@
 //! A client on a blocking socket: opens, sends its arguments, prints what comes back, closes.
 //!
-//! Run with `cargo run -p sockeye-protocol --example blocking_client -- ws://127.0.0.1:9001/echo hi`.
+//! Run with `cargo run -p sockeye-protocol --example blocking_client -- ws://127.0.0.1:9002/ hi`.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+#[path = "blocking/wire.rs"]
+mod wire;
+
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sockeye_protocol::handshake::{ClientHandshake, ClientRequest, HeadLimits, Reply, Url};
-use sockeye_protocol::{
-    Buffers, CloseCode, Config, Connection, Event, Instant, MaskKeys, Outbox, Output, Role,
-    Transport,
-};
+use sockeye_protocol::{CloseCode, Closed, Config, Connection, Event, MaskKeys, Output, Transport};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+use wire::Wire;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Masking keys from the operating system: nobody can predict them (RFC 6455, section 10.3).
-struct OsKeys;
+pub(crate) struct OsKeys;
 
 impl MaskKeys for OsKeys {
     fn next_key(&mut self) -> [u8; 4] {
@@ -29,115 +31,106 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let url = Url::parse(&arguments.next().ok_or("a URL is needed")?)?;
     let messages: Vec<String> = arguments.collect();
-
-    let origin = std::time::Instant::now();
-    let now = || Instant::ZERO + origin.elapsed();
-    let mut stream = TcpStream::connect((url.host(), url.port()))?;
-    stream.set_nodelay(true)?;
-    let mut outbox = Outbox::new();
-    let mut buffers = Buffers::default();
-    let mut buffer = vec![0; 64 * 1024];
-    let mut received = open(&mut stream, &url, &mut outbox, &mut buffer)?;
-
-    let config = Arc::new(Config::default());
-    let mut connection = Connection::new(Role::Client, config, now());
-    let mut output =
-        Output { outbox: &mut outbox, mask_keys: &mut OsKeys, buffers: &mut buffers, now: now() };
+    let mut client = Client::open(&url, Config::default(), Duration::from_secs(5))?;
     for message in &messages {
-        connection.send_text(message, &mut output)?;
+        client.connection.send_text(message, &mut client.wire.output())?;
     }
     let mut missing = messages.len();
-    loop {
-        let mut input = &mut buffer[..received];
-        let mut output = Output {
-            outbox: &mut outbox,
-            mask_keys: &mut OsKeys,
-            buffers: &mut buffers,
-            now: now(),
-        };
-        while let Some(event) = connection.receive(&mut input, &mut output)? {
-            match event {
-                Event::Text(text) => println!("{}", &*text),
-                Event::Binary(payload) => println!("{} bytes", payload.len()),
-                _ => continue,
-            }
-            missing = missing.saturating_sub(1);
+    let closed = client.run(|event, connection, output| {
+        match event {
+            Event::Text(text) => println!("{}", &**text),
+            Event::Binary(payload) => println!("{} bytes", payload.len()),
+            _ => return Ok(()),
         }
+        missing = missing.saturating_sub(1);
         if missing == 0 && connection.is_open() {
-            connection.close(Some(CloseCode::NORMAL.into()), &mut output)?;
+            connection.close(Some(CloseCode::NORMAL.into()), output)?;
         }
-        flush(&mut stream, output.outbox)?;
-        // A client leaves it to the server to end the transport, within a bound.
-        if connection.transport() == Transport::Close {
-            break;
-        }
-        let due = connection.poll_timeout().map(|due| due.saturating_duration_since(now()));
-        stream.set_read_timeout(due.map(|due| due.max(std::time::Duration::from_millis(1))))?;
-        received = match stream.read(&mut buffer) {
-            Ok(0) => {
-                connection.receive_eof();
-                0
-            }
-            Ok(received) => received,
-            Err(error) if is_timeout(&error) => {
-                let mut output = Output {
-                    outbox: &mut outbox,
-                    mask_keys: &mut OsKeys,
-                    buffers: &mut buffers,
-                    now: now(),
-                };
-                // Whatever it says, the outbox and `transport` tell what follows.
-                let _ = connection.handle_timeout(&mut output);
-                0
-            }
-            Err(error) => return Err(error.into()),
-        };
-    }
-    println!("{:?}", connection.closed());
+        Ok(())
+    })?;
+    println!("{closed:?}");
     Ok(())
 }
 
-/// Runs the opening handshake; what came behind the answer lies at the beginning of `buffer`, and
-/// its length is returned.
-fn open(
-    stream: &mut TcpStream,
-    url: &Url,
-    outbox: &mut Outbox,
-    buffer: &mut [u8],
-) -> Result<usize> {
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce)?;
-    let request = ClientRequest::new(url);
-    let mut handshake = ClientHandshake::start(&request, nonce, HeadLimits::default(), outbox);
-    flush(stream, outbox)?;
-    let mut received = 0;
-    loop {
-        let len = stream.read(&mut buffer[received..])?;
-        if len == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        received += len;
-        match handshake.receive(&buffer[..received])? {
-            None => {}
-            Some(Reply::Switched(switched)) => {
-                buffer.copy_within(switched.head_len..received, 0);
-                return Ok(received - switched.head_len);
+/// A connection with its socket.
+pub(crate) struct Client {
+    pub(crate) connection: Connection,
+    pub(crate) wire: Wire<OsKeys>,
+    buffer: Vec<u8>,
+    /// How many bytes of `buffer` have come and were not taken.
+    received: usize,
+}
+
+impl Client {
+    /// Connects and runs the opening handshake, each within `within`.
+    pub(crate) fn open(url: &Url, config: Config, within: Duration) -> Result<Self> {
+        let address = (url.host(), url.port()).to_socket_addrs()?.next().ok_or("no such host")?;
+        let stream = TcpStream::connect_timeout(&address, within)?;
+        let mut wire = Wire::new(stream, OsKeys)?;
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce)?;
+        let request = ClientRequest::new(url).offering(&config);
+        let limits = HeadLimits::default();
+        let mut handshake = ClientHandshake::start(&request, nonce, limits, &mut wire.outbox);
+        wire.outbox.write_to(&mut wire.stream)?;
+        let mut buffer = vec![0; 64 * 1024];
+        let mut received = 0;
+        let deadline = wire.now() + within;
+        loop {
+            match wire.read(&mut buffer[received..], Some(deadline))? {
+                read if read == Some(0) || wire.now() >= deadline => {
+                    return Err("no answer within the time for it".into());
+                }
+                read => received += read.unwrap_or(0),
             }
-            Some(Reply::Refused(refusal)) => {
-                return Err(format!("refused with status {}", refusal.status()).into());
+            match handshake.receive(&buffer[..received])? {
+                None => {}
+                Some(Reply::Switched(switched)) => {
+                    let connection = switched.connection(Arc::new(config), wire.now());
+                    // What came behind the answer are frames already.
+                    buffer.copy_within(switched.head_len..received, 0);
+                    received -= switched.head_len;
+                    return Ok(Self { connection, wire, buffer, received });
+                }
+                Some(Reply::Refused(refusal)) => {
+                    return Err(format!("refused with status {}", refusal.status()).into());
+                }
             }
         }
     }
-}
 
-fn flush(stream: &mut TcpStream, outbox: &mut Outbox) -> io::Result<()> {
-    while !outbox.is_empty() {
-        let written = stream.write(outbox.first_chunk())?;
-        outbox.advance(written);
+    /// Gives each event to `heard` until the connection has ended, and tells how it did.
+    pub(crate) fn run(
+        mut self,
+        mut heard: impl FnMut(&Event<'_>, &mut Connection, &mut Output<'_>) -> Result<()>,
+    ) -> Result<Closed> {
+        let Self { connection, wire, buffer, received } = &mut self;
+        loop {
+            let mut input = &mut buffer[..*received];
+            while let Ok(Some(event)) = connection.receive(&mut input, &mut wire.output()) {
+                heard(&event, connection, &mut wire.output())?;
+                wire.buffers.recycle(event);
+                if wire.outbox.len() > connection.config().outbox_high_mark {
+                    wire.flush(connection);
+                }
+            }
+            let _ = connection.handle_timeout(&mut wire.output());
+            wire.flush(connection);
+            match connection.transport() {
+                // A client leaves it to the server to end the transport, until the deadline.
+                Transport::Keep => {}
+                Transport::Linger => drop(wire.stream.shutdown(Shutdown::Write)),
+                Transport::Close => break,
+            }
+            *received = match wire.read(buffer, connection.poll_timeout()) {
+                Ok(Some(len @ 1..)) => len,
+                Ok(None) => 0,
+                Ok(Some(0)) | Err(_) => {
+                    connection.receive_eof();
+                    0
+                }
+            };
+        }
+        Ok(connection.closed().cloned().ok_or("it ended without an end")?)
     }
-    Ok(())
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }

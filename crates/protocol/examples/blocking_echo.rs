@@ -2,136 +2,117 @@
 //!
 //! Run with `cargo run -p sockeye-protocol --example blocking_echo -- 127.0.0.1:9002`.
 
-use std::io::{self, Read, Write};
+#[path = "blocking/wire.rs"]
+mod wire;
+
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockeye_protocol::handshake::{
-    Acceptance, BodyMode, HandshakeError, Head, HeadLimits, Response, ServerHandshake,
-};
-use sockeye_protocol::{
-    Buffers, Config, Connection, Event, Instant, Outbox, Output, Role, Transport, Unmasked,
-};
+use sockeye_protocol::handshake::{Acceptance, Answered, HeadLimits, ServerHandshake, Upgrade};
+use sockeye_protocol::{Closed, Config, Connection, Event, Transport, Unmasked};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+use wire::Wire;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9002".to_owned());
     let listener = TcpListener::bind(address)?;
     println!("listening on ws://{}", listener.local_addr()?);
+    let config = Arc::new(Config::default());
     for stream in listener.incoming() {
-        let stream = stream?;
-        std::thread::spawn(move || {
-            if let Err(error) = serve(stream) {
-                eprintln!("{error}");
-            }
-        });
+        let (stream, config) = (stream?, Arc::clone(&config));
+        std::thread::spawn(|| println!("{:?}", serve(stream, config, Duration::from_secs(5))));
     }
     Ok(())
 }
 
-fn serve(mut stream: TcpStream) -> Result<()> {
-    let origin = std::time::Instant::now();
-    let now = || Instant::ZERO + origin.elapsed();
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut outbox = Outbox::new();
-    let Some(behind) = open(&mut stream, &mut outbox)? else {
-        flush(&mut stream, &mut outbox)?;
-        return Ok(stream.shutdown(Shutdown::Write)?);
-    };
-
-    let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), now());
-    let mut buffers = Buffers::default();
+/// Talks with one peer, which has `open_within` for its request, and tells how it ended: `None` if
+/// its request was refused.
+pub(crate) fn serve(
+    stream: TcpStream,
+    config: Arc<Config>,
+    open_within: Duration,
+) -> Result<Option<Closed>> {
+    let mut wire = Wire::new(stream, Unmasked)?;
     let mut buffer = vec![0; 64 * 1024];
-    buffer[..behind.len()].copy_from_slice(&behind);
-    let mut received = behind.len();
+    let Some((mut connection, mut received)) = open(&mut wire, &mut buffer, config, open_within)?
+    else {
+        return Ok(None);
+    };
     loop {
+        // Every byte is taken, so the buffer is free again behind this loop. An error has put its
+        // Close frame into the outbox, and shows in `transport` below.
         let mut input = &mut buffer[..received];
-        let mut output = Output {
-            outbox: &mut outbox,
-            mask_keys: &mut Unmasked,
-            buffers: &mut buffers,
-            now: now(),
-        };
-        // An error has put its Close frame into the outbox and shows in `transport` below.
-        while let Ok(Some(event)) = connection.receive(&mut input, &mut output) {
-            match event {
-                Event::Text(text) => connection.send_text(&text, &mut output)?,
-                Event::Binary(payload) => connection.send_binary(&payload, &mut output)?,
+        while let Ok(Some(event)) = connection.receive(&mut input, &mut wire.output()) {
+            match &event {
+                Event::Text(text) => connection.send_text(text, &mut wire.output())?,
+                Event::Binary(payload) => connection.send_binary(payload, &mut wire.output())?,
+                // A ping and a Close have their answers in the outbox already.
                 _ => {}
             }
-            flush(&mut stream, output.outbox)?;
+            wire.buffers.recycle(event);
+            // Backpressure: nothing more is taken in before this has left.
+            if wire.outbox.len() > connection.config().outbox_high_mark {
+                wire.flush(&mut connection);
+            }
         }
-        flush(&mut stream, output.outbox)?;
+        // In every turn, since bytes may come without a pause: a message in time has been received by
+        // now, and nothing happens while nothing is due.
+        let _ = connection.handle_timeout(&mut wire.output());
+        // What one read brought is answered with one write.
+        wire.flush(&mut connection);
         match connection.transport() {
             Transport::Keep => {}
-            Transport::Linger => stream.shutdown(Shutdown::Write)?,
-            Transport::Close => return Ok(()),
+            // Until the peer ends it too, or the deadline comes, what it sends is discarded above.
+            Transport::Linger => drop(wire.stream.shutdown(Shutdown::Write)),
+            Transport::Close => return Ok(connection.closed().cloned()),
         }
-
-        let due = connection.poll_timeout().map(|due| due.saturating_duration_since(now()));
-        // A timeout of zero would mean to wait for ever.
-        stream.set_read_timeout(due.map(|due| due.max(Duration::from_millis(1))))?;
-        received = match stream.read(&mut buffer) {
-            Ok(0) => {
+        received = match wire.read(&mut buffer, connection.poll_timeout()) {
+            Ok(Some(len @ 1..)) => len,
+            Ok(None) => 0,
+            // It ended, or it broke.
+            Ok(Some(0)) | Err(_) => {
                 connection.receive_eof();
                 0
             }
-            Ok(received) => received,
-            Err(error) if is_timeout(&error) => {
-                let mut output = Output {
-                    outbox: &mut outbox,
-                    mask_keys: &mut Unmasked,
-                    buffers: &mut buffers,
-                    now: now(),
-                };
-                // As above: the outbox and `transport` say what follows.
-                let _ = connection.handle_timeout(&mut output);
-                0
-            }
-            Err(error) => return Err(error.into()),
         };
     }
 }
 
-/// Runs the opening handshake; returns the bytes that came behind an accepted request, or `None`
-/// if it was refused. The answer is in the outbox either way.
-fn open(stream: &mut TcpStream, outbox: &mut Outbox) -> Result<Option<Vec<u8>>> {
+/// Runs the opening handshake. What came behind the request lies at the beginning of `buffer`
+/// then, and its length is returned with the connection; `None` if the request was refused.
+fn open(
+    wire: &mut Wire<Unmasked>,
+    buffer: &mut [u8],
+    config: Arc<Config>,
+    within: Duration,
+) -> Result<Option<(Connection, usize)>> {
+    // One for all of it: with a timeout for each read, a byte now and then keeps the thread.
+    let deadline = wire.now() + within;
     let mut handshake = ServerHandshake::new(HeadLimits::default());
-    let mut received = Vec::new();
-    let mut piece = [0; 4096];
+    let mut received = 0;
     loop {
-        let len = stream.read(&mut piece)?;
-        if len == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        received.extend_from_slice(&piece[..len]);
-        let refusal = match handshake.receive(&received) {
-            Ok(None) => continue,
-            Ok(Some(Head::Upgrade(upgrade))) => {
-                upgrade.accept(&Acceptance::default(), outbox)?;
-                let head_len = upgrade.request().head_len();
-                flush(stream, outbox)?;
-                return Ok(Some(received[head_len..].to_vec()));
+        match wire.read(&mut buffer[received..], Some(deadline))? {
+            read if read == Some(0) || wire.now() >= deadline => {
+                return Err("no request within the time for it".into());
             }
-            Ok(Some(head)) => head.upgrade().err().unwrap_or(HandshakeError::UpgradeRequired),
-            Err(error) => error,
-        };
-        Response::from(refusal).write(BodyMode::Whole, outbox);
-        return Ok(None);
+            read => received += read.unwrap_or(0),
+        }
+        let accept = |_: &Upgrade<'_>| Ok(Acceptance::default());
+        match handshake.answer(&buffer[..received], &config, &mut wire.output(), accept) {
+            None => {}
+            Some(Answered::Open { connection, head_len }) => {
+                buffer.copy_within(head_len..received, 0);
+                return Ok(Some((connection, received - head_len)));
+            }
+            Some(Answered::Refused { .. }) => break,
+        }
     }
-}
-
-fn flush(stream: &mut TcpStream, outbox: &mut Outbox) -> io::Result<()> {
-    while !outbox.is_empty() {
-        let written = stream.write(outbox.first_chunk())?;
-        outbox.advance(written);
-    }
-    Ok(())
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+    wire.outbox.write_to(&mut wire.stream)?;
+    // To close it with bytes unread would reset it, and destroy the answer on its way.
+    wire.stream.shutdown(Shutdown::Write)?;
+    while wire.now() < deadline && matches!(wire.read(buffer, Some(deadline))?, Some(1..)) {}
+    Ok(None)
 }

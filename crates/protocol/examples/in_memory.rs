@@ -22,6 +22,15 @@ impl MaskKeys for Counter {
 struct End(&'static str, Connection, Outbox);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    for line in converse()? {
+        println!("{line}");
+    }
+    Ok(())
+}
+
+/// What each end receives, in order.
+pub(crate) fn converse() -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let mut heard = Vec::new();
     let config = Arc::new(Config::default());
     let (now, mut mask_keys, mut buffers) = (Instant::ZERO, Counter(0), Buffers::default());
     let end = |name, role| End(name, Connection::new(role, config.clone(), now), Outbox::new());
@@ -42,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut output = Output { outbox, mask_keys: &mut mask_keys, buffers: &mut buffers, now };
         let mut input = &mut bytes[..];
         while let Some(event) = connection.receive(&mut input, &mut output)? {
-            println!("{name} receives {event:?}");
+            heard.push(format!("{name} receives {event:?}"));
             match event {
                 Event::Text(text) if *name == "server" => {
                     connection.send_text(&text, &mut output)?
@@ -52,5 +61,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    Ok(())
+    Ok(heard)
 }

@@ -130,6 +130,15 @@ impl Connection {
         }));
     }
 
+    /// As [`set_deflate`](Self::set_deflate), if something was agreed on.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn deflating(mut self, agreed: Option<&Deflate>) -> Self {
+        if let Some(agreed) = agreed {
+            self.set_deflate(agreed);
+        }
+        self
+    }
+
     /// Takes bytes from the beginning of `input`, up to the end of the next message or control
     /// frame, and returns that; returns `None` when all of `input` was taken.
     ///

@@ -16,6 +16,10 @@ const SEGMENT_BYTES_MAX: usize = 136 * 1024;
 /// vectored write costs more than the copy.
 const SHARED_BYTES_MIN: usize = 512;
 
+/// How many segments one write carries: seldom are there more.
+#[cfg(feature = "std")]
+const SLICES_MAX: usize = 16;
+
 /// One contiguous piece of an [`Outbox`].
 #[derive(Debug)]
 pub enum Segment {
@@ -40,7 +44,7 @@ impl Segment {
 ///
 /// The caller lends it to the connection, which appends; the caller writes from it with
 /// [`chunks`](Self::chunks) or `io_slices` and reports with [`advance`](Self::advance) how much
-/// the transport took.
+/// the transport took. `write_to` does both for whatever is written to like a file.
 ///
 /// ```text
 ///  first                    rest
@@ -94,24 +98,6 @@ impl Outbox {
     }
 
     /// The first contiguous piece of the waiting bytes; empty if nothing waits.
-    ///
-    /// ```
-    /// use std::io::Write;
-    /// use sockeye_protocol::Outbox;
-    ///
-    /// fn flush(stream: &mut impl Write, outbox: &mut Outbox) -> std::io::Result<()> {
-    ///     while !outbox.is_empty() {
-    ///         let written = stream.write(outbox.first_chunk())?;
-    ///         outbox.advance(written);
-    ///     }
-    ///     Ok(())
-    /// }
-    /// # let mut outbox = Outbox::new();
-    /// # outbox.append(b"Hello");
-    /// # let mut written = Vec::new();
-    /// # flush(&mut written, &mut outbox).expect("a vector takes everything");
-    /// # assert_eq!(written, b"Hello");
-    /// ```
     #[must_use]
     pub fn first_chunk(&self) -> &[u8] {
         self.first.as_slice().get(self.written..).unwrap_or_default()
@@ -134,6 +120,31 @@ impl Outbox {
             filled += 1;
         }
         filled
+    }
+
+    /// Writes to `writer` what waits, with vectored writes, until nothing does; what the writer took
+    /// is forgotten, whatever follows.
+    ///
+    /// # Errors
+    ///
+    /// The writer's, but for an interruption, after which it goes on. `WouldBlock`, from a socket
+    /// that does not block or whose timeout has passed, means that the rest waits in the outbox:
+    /// call it again when the socket is writable. `WriteZero` if the writer takes nothing without
+    /// saying why.
+    #[cfg(feature = "std")]
+    pub fn write_to(&mut self, writer: &mut (impl std::io::Write + ?Sized)) -> std::io::Result<()> {
+        use std::io::{ErrorKind, IoSlice};
+        while !self.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let filled = self.io_slices(&mut slices);
+            match writer.write_vectored(slices.get(..filled).unwrap_or_default()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => self.advance(written),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Forgets the first `written` bytes: the transport has taken them.

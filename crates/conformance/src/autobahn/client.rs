@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use serde_json::json;
 use sockeye_interop::Fault;
 
+use super::blocking::Blocking;
 use super::report::Report;
 use super::run::{AGENT, END_WITHIN, Progress, Role, Run, START_WITHIN, Selection, planned};
 use super::suite::Suite;
@@ -24,6 +25,7 @@ pub(crate) fn test(suite: &Suite, selection: &Selection) -> Result<Run, Fault> {
     let mut visitor: Box<dyn Visitor> = match selection.subject {
         Subject::Events => Box::new(Events::new(address)?),
         Subject::Conversation => Box::new(Conversations::new(address)),
+        Subject::Blocking => Box::new(Blocking::new(address)),
     };
     let count = visitor.visit("/getCaseCount", Answer::Nothing)?;
     if count.parse() != Ok(planned.len()) {

@@ -3,6 +3,7 @@
 mod server;
 mod client;
 mod sockeye_server;
+mod blocking;
 mod visit;
 mod run;
 mod suite;

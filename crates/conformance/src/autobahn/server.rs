@@ -1,8 +1,14 @@
 //! The server under test, and the suite's fuzzing client against it.
 
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+
 use serde_json::json;
 use sockeye_interop::Fault;
+use sockeye_protocol::Config;
 
+use super::blocking;
+use super::echo::make_room;
 use super::report::Report;
 use super::run::{AGENT, CASE_WITHIN, END_WITHIN, Progress, Role, Run, Selection, begun, planned};
 use super::sockeye_server;
@@ -46,6 +52,17 @@ impl Serving {
                 let url = format!("ws://{address}/{}", subject.name());
                 Ok(Self { url, _server: Some(server) })
             }
+            Subject::Blocking => Self::driver(blocking::serve),
         }
+    }
+
+    /// A driver from the examples, on a thread that lasts as long as the process.
+    fn driver(serve: fn(TcpListener, Config) -> io::Result<()>) -> Result<Self, Fault> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let url = format!("ws://{}/", listener.local_addr()?);
+        let mut config = Config::default();
+        make_room(&mut config);
+        std::thread::spawn(move || serve(listener, config));
+        Ok(Self { url, _server: None })
     }
 }

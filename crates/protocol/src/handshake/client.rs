@@ -5,6 +5,7 @@ use super::key::{self, ACCEPT_LEN};
 use super::negotiate::SUBPROTOCOLS_MAX;
 use super::reply::{self, Expected, Reply};
 use super::url::Url;
+use crate::config::Config;
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateConfig;
 use crate::outbox::Outbox;
@@ -47,6 +48,17 @@ impl ClientRequest {
     #[must_use]
     pub const fn deflate(mut self, config: DeflateConfig) -> Self {
         self.deflate = Some(config);
+        self
+    }
+
+    /// Offers what `config` asks for: compression, where it does.
+    #[must_use]
+    #[cfg_attr(not(feature = "deflate"), expect(unused_variables, reason = "nothing to ask for"))]
+    pub fn offering(self, config: &Config) -> Self {
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = config.deflate {
+            return self.deflate(deflate);
+        }
         self
     }
 

@@ -87,5 +87,5 @@ pub use negotiate::{Extension, ExtensionOffers, ParameterValue, Parameters, Subp
 pub use reply::{Refusal, Reply, Switched};
 pub use request::Request;
 pub use response::{BodyMode, Response};
-pub use server::{Acceptance, Head, ServerHandshake, Upgrade};
+pub use server::{Acceptance, Answered, Head, ServerHandshake, Upgrade};
 pub use url::{Url, UrlError};

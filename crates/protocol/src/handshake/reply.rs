@@ -7,9 +7,14 @@ use super::negotiate::{
     EXTENSIONS_HEADER, ExtensionTally, SUBPROTOCOL_HEADER, list_elements, lists_token,
 };
 use super::request::HttpVersion;
+use crate::config::Config;
+use crate::connection::Connection;
 #[cfg(feature = "deflate")]
 use crate::deflate::{self, Deflate, DeflateConfig};
+use crate::role::Role;
+use crate::time::Instant;
 use alloc::string::String;
+use alloc::sync::Arc;
 
 /// The answer to a client's request.
 #[derive(Clone, Debug)]
@@ -32,6 +37,18 @@ pub struct Switched {
     /// [`Connection::set_deflate`](crate::Connection::set_deflate).
     #[cfg(feature = "deflate")]
     pub deflate: Option<Deflate>,
+}
+
+impl Switched {
+    /// The connection that has begun, with the compression that was agreed on. What was received
+    /// behind [`head_len`](Self::head_len) belongs to it.
+    #[must_use]
+    pub fn connection(&self, config: Arc<Config>, now: Instant) -> Connection {
+        let connection = Connection::new(Role::Client, config, now);
+        #[cfg(feature = "deflate")]
+        let connection = connection.deflating(self.deflate.as_ref());
+        connection
+    }
 }
 
 /// An ordinary HTTP response: a redirect, a demand for authentication, an error (RFC 6455 section

@@ -4,10 +4,15 @@ use super::header::Header;
 use super::key::{self, ACCEPT_LEN, KEY_LEN};
 use super::negotiate::{ExtensionOffers, Subprotocols, check_subprotocols};
 use super::request::{self, HttpVersion, Request, Signals};
+use super::response::{BodyMode, Response};
+use crate::config::Config;
+use crate::connection::{Connection, Output};
 #[cfg(feature = "deflate")]
 use crate::deflate::{self, Deflate, DeflateConfig};
 use crate::outbox::Outbox;
+use crate::role::Role;
 use alloc::borrow::Cow;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Reads the head of one request on a server. It holds no bytes, only how far it has looked.
@@ -44,6 +49,58 @@ impl ServerHandshake {
             }
         }
         self.search(received)
+    }
+
+    /// As [`receive`](Self::receive), for a server that takes upgrades and nothing else: answers a
+    /// complete head, or one that can never be, in the outbox. `accept` decides about an upgrade
+    /// that follows the rules; what it refuses with is sent instead of the 101. `None` asks for
+    /// more.
+    ///
+    /// Compression is agreed on if `config` and the client want it and `accept` says nothing of it.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use sockeye_protocol::{Buffers, Config, Instant, Outbox, Output, Unmasked};
+    /// use sockeye_protocol::handshake::{
+    ///     Acceptance, Answered, HeadLimits, Response, ServerHandshake,
+    /// };
+    ///
+    /// # let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
+    /// # let (mask_keys, now) = (&mut Unmasked, Instant::ZERO);
+    /// # let config = Arc::new(Config::default());
+    /// # let mut output = Output { outbox: &mut outbox, mask_keys, buffers: &mut buffers, now };
+    /// let mut handshake = ServerHandshake::new(HeadLimits::default());
+    /// let received = b"GET /elsewhere HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+    ///     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    ///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    /// let answered = handshake.answer(received, &config, &mut output, |upgrade| {
+    ///     let is_known = upgrade.request().path() == "/chat";
+    ///     if is_known { Ok(Acceptance::default()) } else { Err(Response::new(404)) }
+    /// });
+    /// assert!(matches!(answered, Some(Answered::Refused { status: 404 })));
+    /// ```
+    pub fn answer(
+        &mut self,
+        received: &[u8],
+        config: &Arc<Config>,
+        output: &mut Output<'_>,
+        accept: impl FnOnce(&Upgrade<'_>) -> Result<Acceptance, Response>,
+    ) -> Option<Answered> {
+        let (response, mode) = match self.receive(received) {
+            Ok(None) => return None,
+            Err(error) => (Response::from(error), BodyMode::Whole),
+            Ok(Some(head)) => {
+                let upgrade = head.upgrade().map_err(Response::from);
+                match upgrade.and_then(|upgrade| upgrade.open(config, output, accept(upgrade)?)) {
+                    Ok(connection) => {
+                        return Some(Answered::Open { connection, head_len: head.head_len() });
+                    }
+                    Err(response) => (response, BodyMode::for_method(head.request().method())),
+                }
+            }
+        };
+        response.write(mode, output.outbox);
+        Some(Answered::Refused { status: response.status() })
     }
 
     /// Reads a head that came in pieces, and tells what is wrong with one.
@@ -156,6 +213,25 @@ impl<'b> Head<'b> {
     }
 }
 
+/// What [`ServerHandshake::answer`] put into the outbox.
+#[derive(Debug)]
+pub enum Answered {
+    /// The 101.
+    Open {
+        /// What has begun. What was received behind the head belongs to it.
+        connection: Connection,
+        /// How many of the received bytes are the head.
+        head_len: usize,
+    },
+    /// A response that refuses. When it has been written, end the transport as
+    /// [`Transport::Linger`](crate::Transport) says, within a deadline: shut down writing, and
+    /// discard what still comes until the peer ends it too.
+    Refused {
+        /// Its status.
+        status: u16,
+    },
+}
+
 /// A request for an upgrade that follows every rule of RFC 6455 section 4.2.1.
 #[derive(Clone, Copy, Debug)]
 pub struct Upgrade<'b> {
@@ -193,6 +269,26 @@ impl<'b> Upgrade<'b> {
         self.extension_offers()
             .filter(|offer| offer.name() == deflate::NAME)
             .find_map(|offer| config.accept(offer.parameter_chars()))
+    }
+
+    /// Accepts it, and begins what it asks for.
+    fn open(
+        &self,
+        config: &Arc<Config>,
+        output: &mut Output<'_>,
+        acceptance: Acceptance,
+    ) -> Result<Connection, Response> {
+        #[cfg(feature = "deflate")]
+        let acceptance = {
+            let wanted = config.deflate.as_ref();
+            let agreed = || wanted.and_then(|wanted| self.deflate(wanted));
+            Acceptance { deflate: acceptance.deflate.or_else(agreed), ..acceptance }
+        };
+        self.accept(&acceptance, output.outbox)?;
+        let connection = Connection::new(Role::Server, Arc::clone(config), output.now);
+        #[cfg(feature = "deflate")]
+        let connection = connection.deflating(acceptance.deflate.as_ref());
+        Ok(connection)
     }
 
     /// Appends the 101 to the outbox; afterwards the connection is open and may send at once. It

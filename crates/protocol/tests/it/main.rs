@@ -2,12 +2,15 @@
 //!
 //! A test that proves a row of the conformance matrix carries the row's id in its name or in its
 //! table.
+// Two examples have a module in common, and each is a module here.
+#![allow(clippy::duplicate_mod)]
 
 mod attacks;
 mod conformance;
 mod corners;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod drivers;
 mod examples;
 mod handshake;
 mod keepalive;

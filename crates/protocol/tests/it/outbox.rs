@@ -1,6 +1,6 @@
 //! The outbox against the plainest queue of bytes there is.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -97,4 +97,56 @@ proptest! {
             assert_same(&outbox, &model);
         }
     }
+}
+
+/// Takes at most so many bytes at once, then would block, is interrupted, and goes on.
+struct Trickle {
+    written: Vec<u8>,
+    step: usize,
+    calls: usize,
+}
+
+impl io::Write for Trickle {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.calls += 1;
+        match self.calls % 4 {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            2 => Err(io::ErrorKind::Interrupted.into()),
+            _ => {
+                let taken = bytes.len().min(self.step);
+                self.written.extend_from_slice(&bytes[..taken]);
+                Ok(taken)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_writer_did_not_take_waits_for_the_next_call() {
+    let mut outbox = Outbox::new();
+    for piece in 0..40 {
+        outbox.append_shared(Bytes::from(vec![piece; 600]));
+    }
+    let expected = content(&outbox);
+    let mut trickle = Trickle { written: Vec::new(), step: 1000, calls: 0 };
+    while let Err(error) = outbox.write_to(&mut trickle) {
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(content(&outbox), expected[trickle.written.len()..]);
+    }
+    assert_eq!(trickle.written, expected);
+    assert!(outbox.is_empty());
+
+    let mut full = [0; 4];
+    outbox.append(b"abcdef");
+    let error = outbox.write_to(&mut &mut full[..]).expect_err("there is no room");
+    assert_eq!((error.kind(), &full), (io::ErrorKind::WriteZero, b"abcd"));
+    assert_eq!(content(&outbox), b"ef");
+}
+
+fn content(outbox: &Outbox) -> Vec<u8> {
+    outbox.chunks().collect::<Vec<_>>().concat()
 }
