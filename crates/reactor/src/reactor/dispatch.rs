@@ -16,9 +16,9 @@ use crate::session::{Open, Phase, Session};
 use crate::shared::Shared;
 use crate::slab::Key;
 
-/// From this many bytes on what was said is written before more is read, as long as it lies in the
-/// nearer caches.
-const WRITTEN_AT_ONCE_MIN: usize = 64 * 1024;
+/// From this many bytes on, which are two messages of 64 KiB, what was said is written before more is
+/// read, as long as it lies in the nearer caches.
+const WRITTEN_AT_ONCE_MIN: usize = 128 * 1024;
 
 /// How much more than its budget a session may read while no other is ready.
 const ALONE: usize = 4;

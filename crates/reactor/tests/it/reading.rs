@@ -49,6 +49,30 @@ fn thirty_two_pipelined_messages_cost_one_read_and_one_write() {
     assert_eq!(world.counters.sends() - sends, 1);
 }
 
+/// Ten connections with four messages of 64 KiB under way each, as they come where nobody is slow.
+#[test]
+fn large_pipelined_messages_cost_at_most_one_and_four_tenths_of_a_call() {
+    let mut conditions = Conditions::default();
+    conditions.window_bytes = 1 << 20;
+    let mut world = World::with(echo(), Config::default(), conditions);
+    let mut clients = Vec::from_iter((0..10).map(|_| world.open()));
+    let (messages, payload) = (10 * 4 * 5, vec![b'x'; 65_536]);
+    let calls = |world: &World| world.counters.receives() + world.counters.sends();
+    let (before, polls) = (calls(&world), world.counters.polls());
+    for _ in 0..5 {
+        for client in &clients {
+            client.wire.write(&masked(TEXT, &payload).repeat(4));
+        }
+        world.settle();
+        for client in &mut clients {
+            assert_eq!(client.frames().len(), 4);
+        }
+    }
+    let (calls, polls) = (calls(&world) - before, world.counters.polls() - polls);
+    println!("{calls} reads and writes and {polls} polls for {messages} messages");
+    assert!(calls * 10 <= messages * 14, "{calls} reads and writes for {messages} messages");
+}
+
 #[test]
 fn what_a_turn_says_to_one_peer_leaves_in_one_write() {
     let mut world = World::new(Rc::new(|peer, moment| {
