@@ -1,0 +1,278 @@
+//! The server's side of the opening handshake.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sockeye_protocol::handshake::{
+    Acceptance, BodyMode, HandshakeError, Head, HeadLimits, Response, ServerHandshake, Upgrade,
+};
+use sockeye_protocol::{Config, Outbox, Role};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::opening::{HEAD_BYTES, read_more, within, write, write_last};
+use crate::websocket::WebSocket;
+
+/// How long a client may take to send its request, unless told otherwise.
+const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+
+/// Accepts a WebSocket over `stream`, whatever it asks for, with the default limits.
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), sockeye_tokio::Error> {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:9002").await?;
+/// loop {
+///     let (stream, _) = listener.accept().await?;
+///     tokio::spawn(async move {
+///         let mut socket = sockeye_tokio::accept(stream).await?;
+///         while let Some(message) = socket.recv().await {
+///             let message = message?;
+///             if message.is_text() || message.is_binary() {
+///                 socket.feed(message).await?;
+///             }
+///         }
+///         Ok::<(), sockeye_tokio::Error>(())
+///     });
+/// }
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// As [`Acceptor::request`].
+pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebSocket<S>, Error> {
+    Acceptor::new().accept(stream).await
+}
+
+/// As [`accept`], where `decide` has a look at the request first: it returns what the answer says
+/// beside the upgrade, or the response that refuses it.
+///
+/// ```
+/// # async fn serve(stream: tokio::net::TcpStream) -> Result<(), sockeye_tokio::Error> {
+/// use sockeye_tokio::handshake::{Acceptance, Response};
+///
+/// let socket = sockeye_tokio::accept_with(stream, |upgrade| {
+///     if upgrade.request().path() != "/chat" {
+///         return Err(Response::new(404));
+///     }
+///     let subprotocol = upgrade.subprotocols().find(|offered| *offered == "chat.v1");
+///     let subprotocol = subprotocol.map(|_| "chat.v1".into());
+///     Ok(Acceptance { subprotocol, ..Acceptance::default() })
+/// })
+/// .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// As [`Acceptor::request`], and [`Error::Rejected`].
+pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    decide: impl FnOnce(&Upgrade<'_>) -> Result<Acceptance, Response>,
+) -> Result<WebSocket<S>, Error> {
+    Acceptor::new().accept_with(stream, decide).await
+}
+
+/// Accepts WebSockets with limits of its own; one serves any number of connections.
+#[derive(Debug, Clone)]
+pub struct Acceptor {
+    config: Arc<Config>,
+    limits: HeadLimits,
+    within: Duration,
+}
+
+impl Acceptor {
+    /// With the default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { config: Arc::default(), limits: HeadLimits::default(), within: REQUEST_WITHIN }
+    }
+
+    /// The limits and deadlines of the connections. With `Config::deflate` compression is agreed on
+    /// with clients that offer it.
+    #[must_use]
+    pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
+        self.config = config.into();
+        self
+    }
+
+    /// The limits of a request's head.
+    #[must_use]
+    pub const fn head_limits(mut self, limits: HeadLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How long a client may take to send its request; 5 s by default.
+    #[must_use]
+    pub const fn timeout(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
+    }
+
+    /// Accepts whatever asks for a WebSocket.
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request).
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> Result<WebSocket<S>, Error> {
+        self.accept_with(stream, |_| Ok(Acceptance::default())).await
+    }
+
+    /// Accepts, or refuses, what `decide` decides.
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request), and [`Error::Rejected`].
+    pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        decide: impl FnOnce(&Upgrade<'_>) -> Result<Acceptance, Response>,
+    ) -> Result<WebSocket<S>, Error> {
+        let requested = self.request(stream).await?;
+        match decide(&requested.upgrade()?) {
+            Ok(acceptance) => requested.accept(acceptance).await,
+            Err(response) => {
+                let status = response.status();
+                requested.reject(&response).await;
+                Err(Error::Rejected(status))
+            }
+        }
+    }
+
+    /// Reads the request, and leaves the decision to the caller, who may take time for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Handshake`] if it asks for no WebSocket, or badly; it was answered then.
+    /// [`Error::OpeningTimedOut`]; [`Error::Io`].
+    pub async fn request<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut stream: S,
+    ) -> Result<Requested<S>, Error> {
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        let deadline = Instant::now() + self.within;
+        match within(deadline, self.read(&mut stream, &mut head)).await {
+            Ok(()) => {
+                let Self { config, limits, within } = self.clone();
+                Ok(Requested { stream, head, config, limits, within })
+            }
+            Err(error) => {
+                let response = match &error {
+                    Error::Handshake(error) => Response::from(*error),
+                    Error::OpeningTimedOut => Response::new(408),
+                    _ => return Err(error),
+                };
+                let mut outbox = Outbox::new();
+                response.write(BodyMode::Whole, &mut outbox);
+                write_last(&mut stream, outbox).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn read<S: AsyncRead + Unpin>(
+        &self,
+        stream: &mut S,
+        received: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let mut handshake = ServerHandshake::new(self.limits);
+        loop {
+            read_more(stream, received).await?;
+            if let Some(head) = handshake.receive(received)? {
+                head.upgrade()?;
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Default for Acceptor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A request for a WebSocket that was not answered yet.
+pub struct Requested<S> {
+    stream: S,
+    /// The head, and what came behind it.
+    head: Vec<u8>,
+    config: Arc<Config>,
+    limits: HeadLimits,
+    within: Duration,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Requested<S> {
+    /// The request.
+    ///
+    /// # Errors
+    ///
+    /// None: it was read before.
+    pub fn upgrade(&self) -> Result<Upgrade<'_>, HandshakeError> {
+        match ServerHandshake::new(self.limits).receive(&self.head)? {
+            Some(Head::Upgrade(upgrade)) => Ok(upgrade),
+            _ => Err(HandshakeError::UpgradeRequired),
+        }
+    }
+
+    /// The transport.
+    pub const fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    /// Answers with 101, and what `acceptance` adds to it. If compression is wanted by the config and
+    /// `acceptance` says nothing about it, it is agreed on with a client that offers it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Handshake`] if the subprotocol was not offered: the answer was 500 then.
+    /// [`Error::Io`]; [`Error::OpeningTimedOut`] if the client does not read.
+    pub async fn accept(
+        mut self,
+        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))] mut acceptance: Acceptance,
+    ) -> Result<WebSocket<S>, Error> {
+        let mut outbox = Outbox::new();
+        let upgrade = self.upgrade()?;
+        #[cfg(feature = "deflate")]
+        if let (None, Some(config)) = (&acceptance.deflate, &self.config.deflate) {
+            acceptance.deflate = upgrade.deflate(config);
+        }
+        let head_len = upgrade.request().head_len();
+        if let Err(error) = upgrade.accept(&acceptance, &mut outbox) {
+            self.reject(&Response::from(error)).await;
+            return Err(error.into());
+        }
+        let deadline = Instant::now() + self.within;
+        let Self { stream, .. } = &mut self;
+        within(deadline, async { Ok(write(stream, &mut outbox).await?) }).await?;
+        let early = self.head.get(head_len..).unwrap_or_default();
+        let socket = WebSocket::new(self.stream, Role::Server, self.config)
+            .with_early_bytes(early)
+            .with_subprotocol(acceptance.subprotocol.as_deref());
+        #[cfg(feature = "deflate")]
+        let socket = socket.with_deflate(acceptance.deflate);
+        Ok(socket)
+    }
+
+    /// Answers with another status, and ends the transport when the client has read it, or after a
+    /// second.
+    pub async fn reject(mut self, response: &Response) {
+        let mut outbox = Outbox::new();
+        response.write(BodyMode::Whole, &mut outbox);
+        write_last(&mut self.stream, outbox).await;
+    }
+}
+
+impl<S> fmt::Debug for Requested<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Requested").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,264 @@
+//! The client's side of the opening handshake.
+
+#[cfg(unix)]
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sockeye_protocol::handshake::{
+    ClientHandshake, ClientRequest, HeadLimits, Header, Refusal, Reply, Switched, Url,
+};
+use sockeye_protocol::{Config, Outbox, Role};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio::time::Instant;
+
+use crate::error::{Error, Refused};
+use crate::memory::Lent;
+use crate::opening::{HEAD_BYTES, read_more, within, write};
+use crate::stream::ClientStream;
+#[cfg(feature = "tls")]
+use crate::stream::tls;
+use crate::websocket::WebSocket;
+
+/// How long connecting may take, unless told otherwise.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// The most of a refusal's body that is kept.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Connects to a server, such as `ws://127.0.0.1:9002/echo`.
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), sockeye_tokio::Error> {
+/// let mut socket = sockeye_tokio::connect("ws://127.0.0.1:9002/").await?;
+/// socket.send("Hello".into()).await?;
+/// println!("{:?}", socket.recv().await.transpose()?);
+/// socket.close(None).await
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// As [`Client::connect`].
+pub async fn connect(url: &str) -> Result<WebSocket<ClientStream>, Error> {
+    Client::new(url).connect().await
+}
+
+/// A connection to be made, with more than a URL.
+///
+/// ```no_run
+/// # async fn chat() -> Result<(), sockeye_tokio::Error> {
+/// use sockeye_tokio::Client;
+///
+/// let socket = Client::new("ws://127.0.0.1:9002/chat")
+///     .header("Authorization", "Bearer 1234")
+///     .subprotocol("chat.v1")
+///     .connect()
+///     .await?;
+/// assert_eq!(socket.subprotocol(), Some("chat.v1"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a client does nothing until it connects"]
+pub struct Client {
+    url: String,
+    headers: Vec<(String, String)>,
+    subprotocols: Vec<String>,
+    origin: Option<String>,
+    within: Duration,
+    config: Arc<Config>,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<tls::ClientConfig>>,
+}
+
+impl Client {
+    /// A connection to this URL, with the default limits.
+    pub fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            headers: Vec::new(),
+            subprotocols: Vec::new(),
+            origin: None,
+            within: CONNECT_WITHIN,
+            config: Arc::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// Adds a header to the request. Those of the handshake itself are refused when it connects.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Offers a subprotocol; the first one offered is preferred. What the server chose is
+    /// [`WebSocket::subprotocol`].
+    pub fn subprotocol(mut self, name: &str) -> Self {
+        self.subprotocols.push(name.to_owned());
+        self
+    }
+
+    /// Names an origin, as a browser would.
+    pub fn origin(mut self, origin: &str) -> Self {
+        self.origin = Some(origin.to_owned());
+        self
+    }
+
+    /// How long connecting may take, from the lookup of the name to the answer; 10 s by default.
+    pub const fn timeout(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
+    }
+
+    /// The limits and deadlines of the connection. With `Config::deflate` compression is offered.
+    pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
+        self.config = config.into();
+        self
+    }
+
+    /// The configuration of TLS, instead of one that trusts what the platform trusts.
+    #[cfg(feature = "tls")]
+    pub fn tls_config(mut self, config: Arc<tls::ClientConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// Connects over TCP, and over TLS where the URL says `wss`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if the server does not upgrade, [`Error::Handshake`] if it does so badly;
+    /// [`Error::OpeningTimedOut`]; [`Error::Io`]; [`Error::Url`] and [`Error::Header`] for what cannot
+    /// be asked for.
+    pub async fn connect(self) -> Result<WebSocket<ClientStream>, Error> {
+        let url = Url::parse(&self.url)?;
+        let deadline = Instant::now() + self.within;
+        within(deadline, async {
+            #[cfg(not(feature = "tls"))]
+            if url.is_secure() {
+                return Err(Error::NoTls);
+            }
+            let stream = TcpStream::connect((url.host(), url.port())).await?;
+            stream.set_nodelay(true)?;
+            #[cfg(feature = "tls")]
+            if url.is_secure() {
+                let stream = tls::connect(self.tls.clone(), url.host(), stream).await?;
+                return self.open(&url, ClientStream::Tls(Box::new(stream))).await;
+            }
+            self.open(&url, ClientStream::Tcp(stream)).await
+        })
+        .await
+    }
+
+    /// Connects over the Unix socket at `path`; the URL says what is asked for there.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    #[cfg(unix)]
+    pub async fn connect_unix(
+        self,
+        path: impl AsRef<Path>,
+    ) -> Result<WebSocket<ClientStream>, Error> {
+        let url = Url::parse(&self.url)?;
+        let deadline = Instant::now() + self.within;
+        within(deadline, async {
+            let stream = UnixStream::connect(path).await?;
+            self.open(&url, ClientStream::Unix(stream)).await
+        })
+        .await
+    }
+
+    /// Runs the opening handshake over a transport that is connected already, TLS included where the
+    /// URL says `wss`.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_over<S: AsyncRead + AsyncWrite + Unpin>(
+        self,
+        stream: S,
+    ) -> Result<WebSocket<S>, Error> {
+        let url = Url::parse(&self.url)?;
+        within(Instant::now() + self.within, self.open(&url, stream)).await
+    }
+
+    async fn open<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        url: &Url,
+        mut stream: S,
+    ) -> Result<WebSocket<S>, Error> {
+        let request = self.request(url)?;
+        let nonce = Lent::take().keys.draw();
+        let mut outbox = Outbox::new();
+        let limits = HeadLimits::default();
+        let mut handshake = ClientHandshake::start(&request, nonce, limits, &mut outbox);
+        write(&mut stream, &mut outbox).await?;
+        let mut received = Vec::with_capacity(HEAD_BYTES);
+        let switched: Switched = loop {
+            read_more(&mut stream, &mut received).await?;
+            match handshake.receive(&received)? {
+                None => {}
+                Some(Reply::Switched(switched)) => break switched,
+                Some(Reply::Refused(refusal)) => {
+                    let (mut refused, len) = refused(&refusal);
+                    let body = received.split_off(refusal.head_len());
+                    refused.body = read_body(&mut stream, body, len).await.into();
+                    return Err(Error::Refused(Box::new(refused)));
+                }
+            }
+        };
+        let early = received.get(switched.head_len..).unwrap_or_default();
+        let socket = WebSocket::new(stream, Role::Client, Arc::clone(&self.config))
+            .with_early_bytes(early)
+            .with_subprotocol(switched.subprotocol.as_deref());
+        #[cfg(feature = "deflate")]
+        let socket = socket.with_deflate(switched.deflate);
+        Ok(socket)
+    }
+
+    fn request(&self, url: &Url) -> Result<ClientRequest, Error> {
+        let mut request = ClientRequest::new(url);
+        for subprotocol in &self.subprotocols {
+            request = request.subprotocol(subprotocol)?;
+        }
+        if let Some(origin) = &self.origin {
+            request = request.origin(origin)?;
+        }
+        for (name, value) in &self.headers {
+            request = request.header(Header::new(name.clone(), value.clone())?)?;
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(config) = self.config.deflate {
+            request = request.deflate(config);
+        }
+        Ok(request)
+    }
+}
+
+/// What is kept of a refusal, and how long its body is.
+fn refused(refusal: &Refusal<'_>) -> (Refused, usize) {
+    let header = |(name, value): (&str, &[u8])| (name.to_owned(), Bytes::copy_from_slice(value));
+    let headers = refusal.headers().map(header).collect();
+    let len = refusal.body_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(usize::MAX);
+    (Refused { status: refusal.status(), headers, body: Bytes::new() }, len)
+}
+
+/// Reads on until the body is whole, the transport ends, or it is long enough.
+async fn read_body<S: AsyncRead + Unpin>(stream: &mut S, mut body: Vec<u8>, len: usize) -> Vec<u8> {
+    let len = len.min(BODY_BYTES_MAX);
+    while body.len() < len {
+        if read_more(stream, &mut body).await.is_err() {
+            break;
+        }
+    }
+    body.truncate(len);
+    body
+}

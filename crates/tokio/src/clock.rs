@@ -1,0 +1,63 @@
+//! Time: what tokio's clock says in the core's words, and the one timer of a socket.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use sockeye_protocol::Instant;
+use tokio::time::{self, Sleep};
+
+/// The clock of one socket, which began when the socket was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    origin: time::Instant,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self { origin: time::Instant::now() }
+    }
+
+    pub(crate) fn now(self) -> Instant {
+        Instant::ZERO + self.origin.elapsed()
+    }
+
+    fn instant(self, instant: Instant) -> time::Instant {
+        self.origin + Duration::from_nanos(instant.as_nanos())
+    }
+}
+
+/// A timer that exists from the first deadline on, and is set again only for one that comes before
+/// it would fire. Traffic, which only moves deadlines on, never touches it.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    armed: Instant,
+}
+
+impl Timer {
+    pub(crate) const fn new() -> Self {
+        Self { sleep: None, armed: Instant::MAX }
+    }
+
+    /// Ready when it fires, at `deadline` or before it.
+    pub(crate) fn poll_until(
+        &mut self,
+        deadline: Instant,
+        clock: Clock,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        if deadline < self.armed {
+            self.armed = deadline;
+            let at = clock.instant(deadline);
+            match &mut self.sleep {
+                Some(sleep) => sleep.as_mut().reset(at),
+                none => *none = Some(Box::pin(time::sleep_until(at))),
+            }
+        }
+        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+        ready!(sleep.as_mut().poll(context));
+        self.armed = Instant::MAX;
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,96 @@
+//! The transport as the receiving half sees it: one stream, or a half of one.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use sockeye_protocol::Outbox;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use crate::writing::{Side, Writing};
+
+/// What receiving needs of a transport.
+pub(crate) trait Port {
+    /// Appends what has come to `buffer`, within its capacity. Zero is the end.
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>>;
+
+    /// Writes all of `outbox`.
+    fn poll_flush(
+        &mut self,
+        context: &mut Context<'_>,
+        outbox: &mut Outbox,
+        side: Side,
+    ) -> Poll<io::Result<()>>;
+
+    /// Ends the writing direction.
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Whether a half that is not this one has sent a Close frame.
+    fn has_closed_elsewhere(&self) -> bool {
+        false
+    }
+
+    /// A Close frame is about to be flushed: nothing may follow it.
+    fn note_close(&mut self) {}
+
+    /// Whether the transport is given up with this.
+    fn is_last(&self) -> bool {
+        true
+    }
+
+    /// The connection is over, as far as this half is concerned.
+    fn end(&mut self) {}
+}
+
+/// A transport that belongs to one socket.
+#[derive(Debug)]
+pub(crate) struct Whole<S> {
+    pub(crate) stream: S,
+    writing: Writing,
+}
+
+impl<S> Whole<S> {
+    pub(crate) const fn new(stream: S) -> Self {
+        Self { stream, writing: Writing::new() }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Port for Whole<S> {
+    #[inline]
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        poll_read(&mut self.stream, context, buffer)
+    }
+
+    #[inline]
+    fn poll_flush(
+        &mut self,
+        context: &mut Context<'_>,
+        outbox: &mut Outbox,
+        side: Side,
+    ) -> Poll<io::Result<()>> {
+        self.writing.poll_flush(&mut self.stream, outbox, side, context)
+    }
+
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// One read into a buffer's spare room, which need not be zeroed for it. Nothing is kept between
+/// two polls, so it does not matter that the future is dropped.
+#[inline]
+pub(crate) fn poll_read<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    context: &mut Context<'_>,
+    buffer: &mut Vec<u8>,
+) -> Poll<io::Result<usize>> {
+    pin!(stream.read_buf(buffer)).poll(context)
+}

@@ -1,0 +1,419 @@
+//! The receiving half of a connection, which owns the protocol's state and its time.
+
+mod ending;
+
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use sockeye_protocol::{
+    CloseCode, Connection, Event, Instant, Outbox, Output, ProtocolError, TimedOut, Transport,
+};
+
+use crate::clock::{Clock, Timer};
+use crate::error::Error;
+use crate::memory::{Lent, Memory};
+use crate::outgoing::Outgoing;
+use crate::port::Port;
+use crate::unread::Unread;
+use crate::writing::Side;
+
+/// While one read is being answered the outbox may go this far above its mark: to stop in the
+/// middle costs more than to write a little later.
+const ANSWERS_BYTES_MAX: usize = 192 * 1024;
+
+/// After so many inflated bytes the task gives way to others once.
+const INFLATED_BYTES_MAX: usize = 256 * 1024;
+
+/// Whoever comes back to receiving sooner than this has not rested: the time between two messages.
+const REST_MIN: Duration = Duration::from_secs(1);
+
+/// Whether the visitor takes more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    More,
+    Enough,
+}
+
+/// Whether receiving waits while the outbox is above its mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pressure {
+    /// It does: the visitor may answer, and what is not read must not make answers pile up.
+    Heeded,
+    /// It does not: who answers waits for room by other means, and two peers that send much before
+    /// they receive must not wait for each other.
+    Ignored,
+}
+
+/// What a visitor of events must be.
+pub(crate) trait Visit: FnMut(Event<'_>, &mut Outgoing<'_>) -> Flow {}
+
+impl<V: FnMut(Event<'_>, &mut Outgoing<'_>) -> Flow> Visit for V {}
+
+/// Reading, the protocol's state, what it has to say, and its deadlines.
+///
+/// Between two polls it holds no buffer unless something is unread, unsent, or not whole.
+pub(crate) struct Receiving<P: Port> {
+    /// `None` as soon as the transport is no longer needed.
+    pub(crate) port: Option<P>,
+    pub(crate) connection: Connection,
+    pub(crate) outbox: Outbox,
+    unread: Unread,
+    clock: Clock,
+    /// As of the last read.
+    now: Instant,
+    timer: Timer,
+    /// Since when nobody reads, if so: silence proves nothing then.
+    resting_since: Option<Instant>,
+    /// What is told when all that arrived was delivered.
+    failure: Option<Box<Error>>,
+    /// Why nothing can be written any more.
+    broken: Option<io::ErrorKind>,
+    inflated: usize,
+    /// Bytes of the outbox had to wait for the transport.
+    is_blocked: bool,
+    is_shut: bool,
+    /// The visitor is being called; still so afterwards if it has panicked.
+    is_visiting: bool,
+}
+
+impl<P: Port> Receiving<P> {
+    /// A connection whose opening handshake is complete; `connection` was made at `clock`'s origin.
+    pub(crate) fn new(port: P, connection: Connection, clock: Clock) -> Self {
+        Self {
+            port: Some(port),
+            connection,
+            outbox: Outbox::new(),
+            unread: Unread::default(),
+            clock,
+            now: Instant::ZERO,
+            timer: Timer::new(),
+            resting_since: None,
+            failure: None,
+            broken: None,
+            inflated: 0,
+            is_blocked: false,
+            is_shut: false,
+            is_visiting: false,
+        }
+    }
+
+    /// Begins with bytes that came behind the opening handshake.
+    pub(crate) fn put_unread(&mut self, early: &[u8]) {
+        self.unread.put(early);
+    }
+
+    /// Whether there is nothing more to receive or to tell.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.port.is_none() && self.failure.is_none()
+    }
+
+    /// Says something; it leaves with the next flush.
+    pub(crate) fn say<T>(&mut self, say: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
+        let mut memory = Lent::take();
+        say(&mut self.outgoing(&mut memory))
+    }
+
+    pub(crate) fn outgoing<'a>(&'a mut self, memory: &'a mut Memory) -> Outgoing<'a> {
+        let room = self.unread.len();
+        let Self { connection, outbox, now, clock, .. } = self;
+        Outgoing { connection, outbox, memory, now: *now, clock: *clock, room }
+    }
+
+    /// Hands over what is here, or what comes next; `None` when all is over.
+    ///
+    /// What was said leaves before this waits. After an error everything has been delivered that
+    /// will be, and the transport is still to be ended: call it until `None`.
+    #[inline]
+    pub(crate) fn poll_events(
+        &mut self,
+        context: &mut Context<'_>,
+        pressure: Pressure,
+        visit: &mut impl Visit,
+    ) -> Poll<Option<Result<(), Error>>> {
+        if self.port.is_none() {
+            return Poll::Ready(self.failure.take().map(|failure| Err(*failure)));
+        }
+        let mut memory = Lent::take();
+        let polled = self.poll_with(context, &mut memory, pressure, visit);
+        self.tidy(&mut memory);
+        if polled.is_ready() && self.resting_since.is_none() {
+            self.resting_since = Some(self.now);
+        }
+        polled
+    }
+
+    fn poll_with(
+        &mut self,
+        context: &mut Context<'_>,
+        memory: &mut Memory,
+        pressure: Pressure,
+        visit: &mut impl Visit,
+    ) -> Poll<Option<Result<(), Error>>> {
+        if self.inflated >= INFLATED_BYTES_MAX {
+            self.inflated = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if std::mem::take(&mut self.is_visiting) {
+            // What it was called with is lost, and with it where the next frame begins.
+            self.outgoing(memory).fail(CloseCode::INTERNAL);
+        }
+        self.heed_other_half(memory);
+        loop {
+            if self.connection.transport() == Transport::Close {
+                return Poll::Ready(self.end(context, memory));
+            }
+            if !self.unread.is_empty() {
+                if pressure == Pressure::Heeded && !self.has_room(context, memory) {
+                    match self.poll_time(context, memory) {
+                        Poll::Ready(Ok(())) => continue,
+                        Poll::Ready(Err(error)) => return self.tell(context, memory, error.into()),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+                match self.hand_over(memory, visit) {
+                    Ok(true) => {
+                        self.leave_if_closed(context, memory);
+                        return Poll::Ready(Some(Ok(())));
+                    }
+                    Ok(false) => continue,
+                    Err(error) => return self.tell(context, memory, error.into()),
+                }
+            }
+            match self.poll_read(context, memory) {
+                Poll::Ready(Ok(None)) => {}
+                Poll::Ready(Ok(Some(event))) => {
+                    visit(event, &mut self.outgoing(memory));
+                    return Poll::Ready(Some(Ok(())));
+                }
+                Poll::Ready(Err(error)) => return self.tell(context, memory, error.into()),
+                Poll::Pending => {
+                    if let Some(kind) = self.broken {
+                        self.lose(Error::Io(kind.into()));
+                        continue;
+                    }
+                    self.poll_leave(context, memory);
+                    if self.broken.is_some() {
+                        continue;
+                    }
+                    match self.poll_time(context, memory) {
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(error)) => return self.tell(context, memory, error.into()),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the outbox has room for answers. If not it is written first; while that waits nothing
+    /// is read, so that a peer that does not read what it is sent is held back.
+    #[inline]
+    fn has_room(&mut self, context: &mut Context<'_>, memory: &mut Memory) -> bool {
+        let mark = self.connection.config().outbox_high_mark;
+        if self.outbox.len() <= mark || self.connection.closed().is_some() {
+            return true;
+        }
+        let _ = self.poll_flush(context, memory, Side::Receiving);
+        let has_room = self.outbox.len() <= mark;
+        if !has_room && self.resting_since.is_none() {
+            self.now = self.clock.now();
+            self.resting_since = Some(self.now);
+            self.connection.suspend_keepalive(self.now);
+        }
+        has_room
+    }
+
+    /// Gives what is unread to the connection, event by event, and those to the visitor; returns
+    /// whether there was one.
+    ///
+    /// This is the path of every message: nothing stands between the buffer and the visitor.
+    #[inline]
+    fn hand_over(
+        &mut self,
+        memory: &mut Memory,
+        visit: &mut impl Visit,
+    ) -> Result<bool, ProtocolError> {
+        self.is_visiting = true;
+        let Self { connection, outbox, unread, now, clock, inflated, .. } = self;
+        let (now, clock) = (*now, *clock);
+        let outbox_bytes_max = connection.config().outbox_high_mark + ANSWERS_BYTES_MAX;
+        let room = unread.len();
+        let mut input = unread.as_mut_slice();
+        let mut handed = false;
+        let result = loop {
+            let Memory { buffers, keys, .. } = &mut *memory;
+            let mut output = Output { outbox, mask_keys: keys, buffers, now };
+            let received = connection.receive(&mut input, &mut output);
+            *inflated += connection.take_inflating_cost();
+            match received {
+                Ok(Some(event)) => {
+                    handed = true;
+                    let mut outgoing = Outgoing { connection, outbox, memory, now, clock, room };
+                    let flow = visit(event, &mut outgoing);
+                    if flow == Flow::Enough
+                        || outbox.len() > outbox_bytes_max
+                        || *inflated >= INFLATED_BYTES_MAX
+                    {
+                        break Ok(());
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        let left = input.len();
+        unread.leave(left);
+        self.is_visiting = false;
+        result.map(|()| handed)
+    }
+
+    /// One read. `Some` is an event that was read straight into its own memory.
+    #[inline]
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        memory: &mut Memory,
+    ) -> Poll<Result<Option<Event<'static>>, ProtocolError>> {
+        let Some(port) = &mut self.port else { return Poll::Pending };
+        let direct = self.connection.input_buffer();
+        let is_direct = direct.is_some();
+        let buffer = direct.unwrap_or_else(|| self.unread.begin_read(&mut memory.buffers));
+        let read = port.poll_read(context, buffer);
+        self.now = self.clock.now();
+        self.wake_up();
+        let Poll::Ready(read) = read else { return Poll::Pending };
+        let bytes = match read {
+            Ok(0) => {
+                self.lose(Error::Interrupted);
+                0
+            }
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) => {
+                self.lose(Error::Io(error));
+                0
+            }
+        };
+        if bytes == 0 || !is_direct {
+            return Poll::Ready(Ok(None));
+        }
+        let Memory { buffers, keys, .. } = memory;
+        let outbox = &mut self.outbox;
+        let mut output = Output { outbox, mask_keys: keys, buffers, now: self.now };
+        Poll::Ready(self.connection.received(bytes, &mut output))
+    }
+
+    /// Ends the time in which nobody has read.
+    #[inline]
+    fn wake_up(&mut self) {
+        let Some(since) = self.resting_since.take() else { return };
+        if self.now >= since + REST_MIN {
+            self.connection.suspend_keepalive(since);
+        }
+        self.connection.resume_keepalive(self.now);
+    }
+
+    /// Writes all that waits.
+    pub(crate) fn poll_flush(
+        &mut self,
+        context: &mut Context<'_>,
+        memory: &mut Memory,
+        side: Side,
+    ) -> Poll<io::Result<()>> {
+        if let Some(kind) = self.broken {
+            self.outbox.advance(self.outbox.len());
+            return Poll::Ready(Err(kind.into()));
+        }
+        let Some(port) = &mut self.port else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
+        loop {
+            if !self.connection.is_open() {
+                port.note_close();
+            }
+            match port.poll_flush(context, &mut self.outbox, side) {
+                Poll::Pending => {
+                    self.is_blocked = true;
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(error)) => {
+                    self.broken = Some(error.kind());
+                    self.outbox.advance(self.outbox.len());
+                    return Poll::Ready(Err(error));
+                }
+                Poll::Ready(Ok(())) => {}
+            }
+            if std::mem::take(&mut self.is_blocked) {
+                self.connection.postpone_pong(self.clock.now());
+            }
+            let Memory { buffers, keys, .. } = &mut *memory;
+            let outbox = &mut self.outbox;
+            let mut output = Output { outbox, mask_keys: keys, buffers, now: self.now };
+            self.connection.outbox_drained(&mut output);
+            if self.outbox.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Waits for the next deadline, and does what is due then.
+    fn poll_time(
+        &mut self,
+        context: &mut Context<'_>,
+        memory: &mut Memory,
+    ) -> Poll<Result<(), TimedOut>> {
+        let Some(deadline) = self.connection.poll_timeout() else { return Poll::Pending };
+        if self.timer.poll_until(deadline, self.clock, context).is_pending() {
+            return Poll::Pending;
+        }
+        self.now = self.clock.now();
+        if self.is_blocked {
+            self.connection.postpone_pong(self.now);
+        }
+        let Memory { buffers, keys, .. } = memory;
+        let outbox = &mut self.outbox;
+        let mut output = Output { outbox, mask_keys: keys, buffers, now: self.now };
+        Poll::Ready(self.connection.handle_timeout(&mut output))
+    }
+
+    /// A Close frame that the other half has sent.
+    fn heed_other_half(&mut self, memory: &mut Memory) {
+        let Some(port) = &self.port else { return };
+        if port.has_closed_elsewhere() && self.connection.is_open() {
+            self.now = self.clock.now();
+            let Memory { buffers, keys, .. } = memory;
+            // The frame itself is on its way already.
+            let outbox = &mut Outbox::new();
+            let mut output = Output { outbox, mask_keys: keys, buffers, now: self.now };
+            let _ = self.connection.close(None, &mut output);
+        }
+    }
+
+    /// Gives back the memory that is not needed until the next poll.
+    #[inline]
+    fn tidy(&mut self, memory: &mut Memory) {
+        self.unread.tidy(&mut memory.buffers);
+        self.tidy_outbox(memory);
+    }
+
+    /// Gives back the memory of an outbox that is empty.
+    #[inline]
+    pub(crate) fn tidy_outbox(&mut self, memory: &mut Memory) {
+        if let Some(spare) = self.outbox.take_spare() {
+            memory.buffers.give_back(spare);
+        }
+    }
+}
+
+impl<P: Port> Drop for Receiving<P> {
+    fn drop(&mut self) {
+        if self.port.as_ref().is_some_and(Port::is_last) {
+            self.farewell();
+        }
+        if let Some(port) = &mut self.port {
+            port.end();
+        }
+    }
+}
