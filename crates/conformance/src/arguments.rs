@@ -88,6 +88,8 @@ pub(crate) enum Subject {
     Conversation,
     /// The example `blocking_echo` of the protocol, and the client `blocking_client`
     Blocking,
+    /// The example `mio_echo` of the protocol: a server only
+    Mio,
 }
 
 impl Subject {
@@ -97,7 +99,13 @@ impl Subject {
             Self::Events => "events",
             Self::Conversation => "conversation",
             Self::Blocking => "blocking",
+            Self::Mio => "mio",
         }
+    }
+
+    /// Whether it is a client as well.
+    pub(crate) const fn has_client(self) -> bool {
+        !matches!(self, Self::Mio)
     }
 }
 

@@ -5,12 +5,13 @@
 #[path = "blocking/wire.rs"]
 mod wire;
 
+use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye_protocol::handshake::{Acceptance, Answered, HeadLimits, ServerHandshake, Upgrade};
-use sockeye_protocol::{Closed, Config, Connection, Event, Transport, Unmasked};
+use sockeye_protocol::{Closed, Config, Connection, Event, FrameHeader, Transport, Unmasked};
 
 use wire::Wire;
 
@@ -20,21 +21,32 @@ fn main() -> Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9002".to_owned());
     let listener = TcpListener::bind(address)?;
     println!("listening on ws://{}", listener.local_addr()?);
-    let config = Arc::new(Config::default());
+    Ok(serve(listener, Config::default(), Duration::from_secs(5))?)
+}
+
+/// Serves each peer on a thread of its own; each has `open_within` for its request.
+pub(crate) fn serve(
+    listener: TcpListener,
+    mut config: Config,
+    open_within: Duration,
+) -> io::Result<()> {
+    // Nothing is taken in above the mark, so an answer always has room.
+    config.outbox_bytes_max =
+        config.outbox_high_mark + config.message_bytes_max + FrameHeader::BYTES_MAX;
+    let config = Arc::new(config);
     for stream in listener.incoming() {
         let (stream, config) = (stream?, Arc::clone(&config));
-        std::thread::spawn(|| println!("{:?}", serve(stream, config, Duration::from_secs(5))));
+        std::thread::spawn(move || match talk(stream, config, open_within) {
+            Ok(Some(closed)) => println!("{closed:?}"),
+            Ok(None) => println!("refused"),
+            Err(error) => println!("{error}"),
+        });
     }
     Ok(())
 }
 
-/// Talks with one peer, which has `open_within` for its request, and tells how it ended: `None` if
-/// its request was refused.
-pub(crate) fn serve(
-    stream: TcpStream,
-    config: Arc<Config>,
-    open_within: Duration,
-) -> Result<Option<Closed>> {
+/// Talks with one peer, and tells how it ended: `None` if its request was refused.
+fn talk(stream: TcpStream, config: Arc<Config>, open_within: Duration) -> Result<Option<Closed>> {
     let mut wire = Wire::new(stream, Unmasked)?;
     let mut buffer = vec![0; 64 * 1024];
     let Some((mut connection, mut received)) = open(&mut wire, &mut buffer, config, open_within)?

@@ -16,7 +16,7 @@ use crate::control_rate::ControlRate;
 use crate::deflate::{Deflate, Deflater, Inflater};
 use crate::error::{ProtocolError, TimedOut, Violation};
 use crate::event::Event;
-use crate::frame::{MaskKeys, Opcode};
+use crate::frame::{MaskKeys, Opcode, Unmasked};
 use crate::keepalive::{Due, Keepalive};
 use crate::message::{Buffers, MessageReader};
 use crate::outbox::Outbox;
@@ -28,13 +28,22 @@ use crate::time::{Instant, Timer};
 pub struct Output<'o> {
     /// Where to append what is to be sent.
     pub outbox: &'o mut Outbox,
-    /// Where a client gets its masking keys; a server passes [`Unmasked`](crate::Unmasked).
+    /// Where a client gets its masking keys; a server passes [`Unmasked`].
     pub mask_keys: &'o mut dyn MaskKeys,
     /// Memory for messages that do not lie whole in their read: one for all connections of a
     /// thread.
     pub buffers: &'o mut Buffers,
     /// The time.
     pub now: Instant,
+}
+
+impl<'o> Output<'o> {
+    /// A server's, which masks nothing.
+    #[must_use]
+    pub fn server(outbox: &'o mut Outbox, buffers: &'o mut Buffers, now: Instant) -> Self {
+        // `Unmasked` has no size, so the box takes no memory and there is nothing to leak.
+        Self { outbox, mask_keys: Box::leak(Box::new(Unmasked)), buffers, now }
+    }
 }
 
 /// One WebSocket connection after its opening handshake, for either role (RFC 6455).

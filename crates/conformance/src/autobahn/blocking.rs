@@ -1,16 +1,11 @@
-//! The blocking drivers among the protocol's examples.
+//! The blocking client among the protocol's examples.
 
 // An example is a program; here it is a module.
 #[path = "../../../protocol/examples/blocking_client.rs"]
 #[expect(dead_code, reason = "its `main`")]
 mod blocking_client;
-#[path = "../../../protocol/examples/blocking_echo.rs"]
-#[expect(dead_code, reason = "its `main`")]
-mod blocking_echo;
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::SocketAddr;
 
 use sockeye_interop::Fault;
 use sockeye_protocol::handshake::Url;
@@ -20,17 +15,6 @@ use super::echo::make_room;
 use super::run::START_WITHIN;
 use super::visit::{Answer, Visitor};
 use blocking_client::Client;
-
-/// Serves each peer on a thread of its own.
-pub(crate) fn serve(listener: TcpListener, config: Config) -> io::Result<()> {
-    let config = Arc::new(config);
-    for stream in listener.incoming() {
-        let (stream, config) = (stream?, Arc::clone(&config));
-        // How it ended is the suite's to judge.
-        std::thread::spawn(move || drop(blocking_echo::serve(stream, config, START_WITHIN)));
-    }
-    Ok(())
-}
 
 /// Visits with a blocking client.
 #[derive(Debug)]

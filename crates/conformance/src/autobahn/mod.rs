@@ -3,6 +3,7 @@
 mod server;
 mod client;
 mod sockeye_server;
+mod drivers;
 mod blocking;
 mod visit;
 mod run;
@@ -41,9 +42,10 @@ pub(crate) fn autobahn(options: &Autobahn) -> Result<ExitCode, Fault> {
     };
     let tested = Tested::of_this_build(selection.subject);
     let both = options.server == options.client;
+    let client = options.client || (both && selection.subject.has_client());
     let mut as_expected = true;
-    for (role, wanted) in [(Role::Server, options.server), (Role::Client, options.client)] {
-        if !(both || wanted) {
+    for (role, wanted) in [(Role::Server, options.server || both), (Role::Client, client)] {
+        if !wanted {
             continue;
         }
         let run = match role {

@@ -2,15 +2,18 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 use serde_json::json;
 use sockeye_interop::Fault;
 use sockeye_protocol::Config;
 
-use super::blocking;
+use super::drivers;
 use super::echo::make_room;
 use super::report::Report;
-use super::run::{AGENT, CASE_WITHIN, END_WITHIN, Progress, Role, Run, Selection, begun, planned};
+use super::run::{
+    AGENT, CASE_WITHIN, END_WITHIN, Progress, Role, Run, START_WITHIN, Selection, begun, planned,
+};
 use super::sockeye_server;
 use super::suite::Suite;
 use crate::arguments::Subject;
@@ -52,17 +55,18 @@ impl Serving {
                 let url = format!("ws://{address}/{}", subject.name());
                 Ok(Self { url, _server: Some(server) })
             }
-            Subject::Blocking => Self::driver(blocking::serve),
+            Subject::Blocking => Self::driver(drivers::blocking_echo::serve),
+            Subject::Mio => Self::driver(drivers::mio_echo::serve),
         }
     }
 
     /// A driver from the examples, on a thread that lasts as long as the process.
-    fn driver(serve: fn(TcpListener, Config) -> io::Result<()>) -> Result<Self, Fault> {
+    fn driver(serve: fn(TcpListener, Config, Duration) -> io::Result<()>) -> Result<Self, Fault> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let url = format!("ws://{}/", listener.local_addr()?);
         let mut config = Config::default();
         make_room(&mut config);
-        std::thread::spawn(move || serve(listener, config));
+        std::thread::spawn(move || serve(listener, config, START_WITHIN));
         Ok(Self { url, _server: None })
     }
 }

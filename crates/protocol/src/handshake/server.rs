@@ -60,15 +60,14 @@ impl ServerHandshake {
     ///
     /// ```
     /// # use std::sync::Arc;
-    /// # use sockeye_protocol::{Buffers, Config, Instant, Outbox, Output, Unmasked};
+    /// # use sockeye_protocol::{Buffers, Config, Instant, Outbox, Output};
     /// use sockeye_protocol::handshake::{
     ///     Acceptance, Answered, HeadLimits, Response, ServerHandshake,
     /// };
     ///
     /// # let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
-    /// # let (mask_keys, now) = (&mut Unmasked, Instant::ZERO);
     /// # let config = Arc::new(Config::default());
-    /// # let mut output = Output { outbox: &mut outbox, mask_keys, buffers: &mut buffers, now };
+    /// # let mut output = Output::server(&mut outbox, &mut buffers, Instant::ZERO);
     /// let mut handshake = ServerHandshake::new(HeadLimits::default());
     /// let received = b"GET /elsewhere HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
     ///     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\

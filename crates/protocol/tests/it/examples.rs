@@ -16,9 +16,7 @@ use std::time::Duration;
 use sockeye_protocol::handshake::{
     Acceptance, Answered, HeadLimits, ServerHandshake, Upgrade, Url,
 };
-use sockeye_protocol::{
-    Buffers, CloseCode, Config, Event, Initiator, Instant, Outbox, Output, Unmasked,
-};
+use sockeye_protocol::{Buffers, CloseCode, Config, Event, Initiator, Instant, Outbox, Output};
 use tungstenite::Message;
 
 use super::drivers;
@@ -92,8 +90,8 @@ fn deaf_server(bytes: &'static [u8]) -> (SocketAddr, mpsc::Receiver<Vec<u8>>) {
             stream.read_exact(&mut byte).expect("a request");
             received.extend_from_slice(&byte);
             let accept = |_: &Upgrade<'_>| Ok(Acceptance::default());
-            let (mask_keys, buffers) = (&mut Unmasked, &mut Buffers::default());
-            let mut output = Output { outbox: &mut outbox, mask_keys, buffers, now: Instant::ZERO };
+            let mut buffers = Buffers::default();
+            let mut output = Output::server(&mut outbox, &mut buffers, Instant::ZERO);
             answered = handshake.answer(&received, &config, &mut output, accept);
         }
         outbox.write_to(&mut stream).expect("the answer");

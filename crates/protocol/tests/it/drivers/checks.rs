@@ -147,6 +147,13 @@ fn messages_come_back(start: Start) {
     bytes.chunks(1).for_each(|byte| peer.send(byte));
     assert_eq!(peer.next(), (Opcode::Pong, b"?".into()));
     assert_eq!(peer.next(), (Opcode::Binary, b"one two".into()));
+    // One that hardly fits, behind another.
+    let longest = vec![7; Config::default().message_bytes_max];
+    peer.send(
+        &[frame(true, Opcode::Text, b"short"), frame(true, Opcode::Binary, &longest)].concat(),
+    );
+    assert_eq!(peer.next(), (Opcode::Text, b"short".into()));
+    assert!(peer.next() == (Opcode::Binary, longest));
     // Many at once.
     let numbers: Vec<String> = (0..3000).map(|number| number.to_string()).collect();
     let frames = numbers.iter().map(|number| frame(true, Opcode::Text, number.as_bytes()));

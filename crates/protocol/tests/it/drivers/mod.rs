@@ -6,9 +6,12 @@ mod checks;
 #[path = "../../../examples/blocking_echo.rs"]
 #[expect(dead_code, reason = "its `main`")]
 mod blocking_echo;
+#[path = "../../../examples/mio_echo.rs"]
+#[expect(dead_code, reason = "its `main`")]
+mod mio_echo;
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye_protocol::Config;
@@ -19,20 +22,29 @@ pub(crate) fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// A thread for each peer, until the test ends.
 pub(crate) fn blocking(config: Config, open_within: Duration) -> SocketAddr {
+    start(blocking_echo::serve, config, open_within)
+}
+
+fn mio(config: Config, open_within: Duration) -> SocketAddr {
+    start(mio_echo::serve, config, open_within)
+}
+
+type Serve = fn(TcpListener, Config, Duration) -> io::Result<()>;
+
+/// On a thread that lasts as long as the tests.
+fn start(serve: Serve, config: Config, open_within: Duration) -> SocketAddr {
     let (listener, address) = listen();
-    let config = Arc::new(config);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (stream, config) = (stream.expect("a peer"), Arc::clone(&config));
-            std::thread::spawn(move || drop(blocking_echo::serve(stream, config, open_within)));
-        }
-    });
+    std::thread::spawn(move || serve(listener, config, open_within).expect("it serves on"));
     address
 }
 
 #[test]
 fn blocking_threads() {
     checks::run(blocking);
+}
+
+#[test]
+fn a_mio_loop() {
+    checks::run(mio);
 }

@@ -6,9 +6,7 @@ use sockeye_protocol::handshake::{
     Acceptance, Answered, ClientHandshake, ClientRequest, HeadLimits, Reply, Response,
     ServerHandshake, Upgrade, Url,
 };
-use sockeye_protocol::{
-    Buffers, Config, Connection, Event, Instant, Outbox, Output, Role, Unmasked,
-};
+use sockeye_protocol::{Buffers, Config, Connection, Event, Instant, Outbox, Output, Role};
 
 /// Answers what a client with `offered` asks for, cut at every byte, and lets the client read it.
 fn begin(
@@ -25,12 +23,7 @@ fn begin(
 
     let (wanted, mut buffers) = (Arc::new(wanted), Buffers::default());
     let mut outbox = Outbox::new();
-    let mut output = Output {
-        outbox: &mut outbox,
-        mask_keys: &mut Unmasked,
-        buffers: &mut buffers,
-        now: Instant::ZERO,
-    };
+    let mut output = Output::server(&mut outbox, &mut buffers, Instant::ZERO);
     let mut server = ServerHandshake::new(HeadLimits::default());
     for cut in 0..received.len() {
         assert!(server.answer(&received[..cut], &wanted, &mut output, accept).is_none());
