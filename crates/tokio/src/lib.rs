@@ -45,11 +45,17 @@
 //! # Features
 //!
 //! - `deflate`: permessage-deflate (RFC 7692), where `Config::deflate` asks for it.
+//! - `hyper`: upgrades of requests that hyper 1 serves: the module `hyper`.
+//! - `axum`: an extractor for axum 0.8: the module `axum`.
 //! - `tls`: `wss` URLs by rustls with ring, trusting what the platform trusts.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // In reading order; a module uses only modules declared below it.
+#[cfg(feature = "axum")]
+pub mod axum;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod accept;
 mod client;
 mod websocket;

@@ -2,8 +2,12 @@
 
 mod cancelling;
 mod ending;
+#[cfg(feature = "axum")]
+mod extracting;
 mod heap;
 mod opening;
 mod talking;
+#[cfg(feature = "hyper")]
+mod upgrading;
 mod wire;
 mod writing;

@@ -71,11 +71,8 @@ async fn early_bytes_behind_the_request_are_received() {
     assert_eq!(socket.recv().await.expect("open").expect("well"), Message::text("early"));
 }
 
-/// With `deflate` it has a field more.
-#[allow(clippy::needless_update)]
 fn accepting(subprotocol: &'static str) -> Acceptance {
-    let subprotocol = Some(subprotocol.into());
-    Acceptance { subprotocol, headers: Vec::new(), ..Acceptance::default() }
+    Acceptance { subprotocol: Some(subprotocol.into()), ..Acceptance::default() }
 }
 
 #[tokio::test]
