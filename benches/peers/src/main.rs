@@ -7,6 +7,8 @@
 // In reading order; a module uses only modules declared below it.
 mod conversation;
 mod events;
+#[cfg(target_os = "linux")]
+mod uring;
 mod fastwebsockets;
 mod sockudo_ws;
 mod tokio_tungstenite;
@@ -38,6 +40,9 @@ enum Name {
     Events,
     /// Sockeye, with an async function for each connection
     Async,
+    /// The protocol on io_uring, with an echo only
+    #[cfg(target_os = "linux")]
+    Uring,
     Fastwebsockets,
     SockudoWs,
     TokioTungstenite,
@@ -79,6 +84,10 @@ fn main() -> Result<(), Fault> {
         Name::Raw if broadcast => raw::broadcast(listen()?)?,
         Name::Raw => raw::echo(listen()?)?,
         Name::Events => events::serve(broadcast, heartbeat)?,
+        #[cfg(target_os = "linux")]
+        Name::Uring if broadcast => return Err("it has no broadcast".into()),
+        #[cfg(target_os = "linux")]
+        Name::Uring => uring::serve(listen()?)?,
         Name::Async => conversation::serve(broadcast, heartbeat)?,
         Name::Fastwebsockets => fastwebsockets::serve(listen()?, broadcast)?,
         Name::SockudoWs => sockudo_ws::serve(listen()?, broadcast)?,

@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use clap::Parser;
 use sockeye_benches::compare::{
-    EXPERIMENTS, Experiment, KINDS, Kind, Million, Plan, Results, all, crates, crowd,
+    ASKED_FOR, EXPERIMENTS, Experiment, KINDS, Kind, Million, Plan, Results, all, crates, crowd,
     crowd_section, file_of, measure, newest, plot, section, verdict,
 };
 use sockeye_benches::report::{Setting, replace_between};
@@ -152,7 +152,8 @@ fn measure_all(
     let is_chosen = |name: &str| {
         arguments.peer.is_empty() || name == "raw" || arguments.peer.iter().any(|one| one == name)
     };
-    let peers: Vec<_> = all().filter(|peer| is_chosen(peer.name)).collect();
+    let mut peers: Vec<_> = all().filter(|peer| is_chosen(peer.name)).collect();
+    peers.extend(ASKED_FOR.iter().filter(|peer| arguments.peer.iter().any(|one| one == peer.name)));
     let rounds = if arguments.quick { 5 } else { arguments.rounds };
     for experiment in experiments {
         let name = experiment.name();

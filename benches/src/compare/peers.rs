@@ -36,6 +36,10 @@ pub const OTHERS: [Peer; 4] = [
     },
 ];
 
+/// What is measured only when it is asked for by name, and stands in no table: a loop of the examples.
+pub const ASKED_FOR: [Peer; 1] =
+    [Peer { name: "uring", crate_name: None, label: "the example on io_uring" }];
+
 /// All of them, in the order of tables and plots.
 pub fn all() -> impl Iterator<Item = Peer> {
     [RAW].into_iter().chain(beside_raw())

@@ -90,6 +90,9 @@ pub(crate) enum Subject {
     Blocking,
     /// The example `mio_echo` of the protocol: a server only
     Mio,
+    /// The example `sockeye-uring-example`: a server only
+    #[cfg(target_os = "linux")]
+    Uring,
 }
 
 impl Subject {
@@ -100,12 +103,14 @@ impl Subject {
             Self::Conversation => "conversation",
             Self::Blocking => "blocking",
             Self::Mio => "mio",
+            #[cfg(target_os = "linux")]
+            Self::Uring => "uring",
         }
     }
 
     /// Whether it is a client as well.
     pub(crate) const fn has_client(self) -> bool {
-        !matches!(self, Self::Mio)
+        matches!(self, Self::Events | Self::Conversation | Self::Blocking)
     }
 }
 

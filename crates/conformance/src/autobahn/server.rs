@@ -57,6 +57,11 @@ impl Serving {
             }
             Subject::Blocking => Self::driver(drivers::blocking_echo::serve),
             Subject::Mio => Self::driver(drivers::mio_echo::serve),
+            #[cfg(target_os = "linux")]
+            Subject::Uring => {
+                sockeye_uring_example::check()?;
+                Self::driver(sockeye_uring_example::serve)
+            }
         }
     }
 
