@@ -158,8 +158,45 @@ impl Connection {
     ///
     /// When the peer broke a rule or a limit, at the first byte that does so; see
     /// [the type's documentation](Self#errors).
-    #[inline]
+    #[inline(always)]
     pub fn receive<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        output: &mut Output<'_>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        // The common case: nothing is owed, and a message lies whole in the input. It cannot begin
+        // or end a message in progress, so it is a sign of life and nothing else.
+        if self.role == Role::Server
+            && self.closing.is_receiving()
+            && self.pending_pong.is_none()
+            && let Some(event) = self.reader.next_short(&self.config, input)
+        {
+            return match event {
+                Ok(event) => {
+                    self.keepalive.hear(output.now);
+                    Ok(Some(event))
+                }
+                Err(error) => self.refuse(error, output),
+            };
+        }
+        if input.is_empty() {
+            return Ok(None);
+        }
+        self.receive_any(input, output)
+    }
+
+    #[cold]
+    fn refuse<'b>(
+        &mut self,
+        error: ProtocolError,
+        output: &mut Output<'_>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        self.handle(Err(error), output)
+    }
+
+    /// What [`receive`](Self::receive) does if no short message is next.
+    #[inline(never)]
+    fn receive_any<'b>(
         &mut self,
         input: &mut &'b mut [u8],
         output: &mut Output<'_>,
@@ -168,8 +205,6 @@ impl Connection {
             self.closing.discard(core::mem::take(input).len());
             return Ok(None);
         }
-        // The common case: nothing is owed, and a message lies whole in the input. It cannot begin
-        // or end a message in progress, so it is a sign of life and nothing else.
         if self.pending_pong.is_none()
             && let Some(event) = self.reader.next_whole(self.role, &self.config, input)
         {
@@ -178,9 +213,6 @@ impl Connection {
                 return event.map(Some);
             }
             return self.handle(event.map(Some), output);
-        }
-        if input.is_empty() {
-            return Ok(None);
         }
         let event = self.reader.next(
             self.role,
@@ -449,6 +481,15 @@ impl Connection {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.closing.state() == State::Open
+    }
+
+    /// Whether nothing has begun that must end: no message, and no closing. Then whole messages that
+    /// come only move [`poll_timeout`](Self::poll_timeout) on, so that a driver which has armed a
+    /// timer need not ask after each of them.
+    #[must_use]
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.is_open() && self.reader.is_idle()
     }
 
     /// What to do with the transport once the outbox is empty.

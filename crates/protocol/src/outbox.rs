@@ -241,6 +241,26 @@ impl Outbox {
         self.len += appended;
     }
 
+    /// Appends two pieces if the only segment has room for them and no more than `bytes_max` bytes wait
+    /// then; returns whether it did.
+    #[inline]
+    pub(crate) fn append_short(
+        &mut self,
+        header: [u8; 2],
+        payload: &[u8],
+        bytes_max: usize,
+    ) -> bool {
+        let (Segment::Owned(tail), None) = (&mut self.first, &self.rest) else { return false };
+        let len = self.len.saturating_add(header.len() + payload.len());
+        if len > bytes_max || tail.capacity() - tail.len() < header.len() + payload.len() {
+            return false;
+        }
+        tail.extend_from_slice(&header);
+        tail.extend_from_slice(payload);
+        self.len = len;
+        true
+    }
+
     /// The owned segment at the end, or a new one if there is none that may grow by `additional`;
     /// it has that room.
     fn tail(&mut self, additional: usize) -> &mut Vec<u8> {

@@ -60,6 +60,8 @@ pub(crate) enum Flag {
     ListedReady,
     /// It is on the list of those to be looked at in the flush phase.
     ListedFlush,
+    /// A deadline may have come forward since the timer was armed.
+    Hastened,
 }
 
 /// What is true of a session: one bit each, so that it takes no more room than it needs.
@@ -83,6 +85,9 @@ impl Flags {
 
 /// Events would have nowhere to go.
 const HOLDS_BACK: Flags = Flags::of(&[Flag::Paused, Flag::Congested]);
+
+/// Nothing is read now.
+const RESTS: Flags = Flags::of(&[Flag::Paused, Flag::Congested, Flag::Cut, Flag::Panicked]);
 
 /// Something is to be looked at beside what the session has to say.
 const REMARKABLE: Flags = Flags::of(&[
@@ -202,12 +207,20 @@ impl Link {
     }
 
     /// Whether events must not be asked for now: they would have nowhere to go.
-    pub(crate) fn holds_back(&self) -> bool {
+    #[inline]
+    pub(crate) const fn holds_back(&self) -> bool {
         self.flags.has_any(HOLDS_BACK)
     }
 
+    /// Whether nothing must be read now, for whatever reason.
+    #[inline]
+    pub(crate) const fn rests(&self) -> bool {
+        self.flags.has_any(RESTS)
+    }
+
     /// Whether something about the session is to be looked at beside what it has to say.
-    pub(crate) fn is_remarkable(&self) -> bool {
+    #[inline]
+    pub(crate) const fn is_remarkable(&self) -> bool {
         self.flags.has_any(REMARKABLE)
     }
 
@@ -219,6 +232,7 @@ impl Link {
     /// Notes whether the outbox has gone above its mark. While one read is being answered it may go
     /// further, since it is written right behind that: to stop in the middle would cost a copy of
     /// what was read.
+    #[inline]
     pub(crate) fn note_level(&mut self, limits: &Config) {
         let len = self.outbox.len();
         if len > limits.outbox_high_mark {

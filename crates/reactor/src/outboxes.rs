@@ -54,6 +54,9 @@ impl LentOutbox {
 /// Empty outboxes of one reactor that are used again instead of allocated again.
 #[derive(Default)]
 pub(crate) struct Outboxes {
+    /// The one that came back last, with its memory whatever its size. Most sessions have written what
+    /// they have to say before the next one begins, so it goes from one to the other.
+    warm: Option<Box<Outbox>>,
     #[expect(clippy::vec_box, reason = "a box goes to a session and comes back as it is")]
     idle: Vec<Box<Outbox>>,
     /// Whether one of them may hold memory.
@@ -69,9 +72,8 @@ const SMALL_BYTES: usize = 8 * 1024;
 /// How many are kept whether they are needed or not: too few to be worth a thought.
 const IDLE_MIN: usize = 32;
 
-/// How many are kept with their memory whatever its size. Most sessions have written what they have to say before the
-/// next one begins, so the same outbox goes from one to the other.
-const WARM_MAX: usize = 4;
+/// How many more than the warm one are kept with their memory whatever its size.
+const WARM_MAX: usize = 3;
 
 impl Outboxes {
     /// Gives a session an outbox, if it has none.
@@ -81,7 +83,18 @@ impl Outboxes {
     }
 
     /// Gives a session an outbox that has memory for about `bytes`.
+    #[inline]
     pub(crate) fn lend_with(&mut self, outbox: &mut LentOutbox, bytes: usize, pool: &mut Buffers) {
+        if outbox.0.is_none()
+            && let Some(warm) = self.warm.take_if(|warm| warm.spare_capacity() >= bytes)
+        {
+            outbox.0 = Some(warm);
+        } else {
+            self.lend_any(outbox, bytes, pool);
+        }
+    }
+
+    fn lend_any(&mut self, outbox: &mut LentOutbox, bytes: usize, pool: &mut Buffers) {
         let outbox = self.lend(outbox);
         if outbox.spare_capacity() < bytes {
             if let Some(small) = outbox.take_spare() {
@@ -92,14 +105,23 @@ impl Outboxes {
     }
 
     fn take(&mut self) -> Box<Outbox> {
-        self.idle.pop().unwrap_or_default()
+        self.warm.take().or_else(|| self.idle.pop()).unwrap_or_default()
     }
 
     /// Takes the outbox of a session back if it is empty. The first few keep their memory, and some
     /// more if it is little: then the next session gets it with the outbox, which is quicker.
     #[inline]
     pub(crate) fn take_back(&mut self, outbox: &mut LentOutbox, pool: &mut Buffers) {
-        let Some(mut emptied) = outbox.0.take_if(|outbox| outbox.is_empty()) else { return };
+        let Some(emptied) = outbox.0.take_if(|outbox| outbox.is_empty()) else { return };
+        if self.warm.is_none() {
+            self.hold_memory = true;
+            self.warm = Some(emptied);
+        } else {
+            self.keep(emptied, pool);
+        }
+    }
+
+    fn keep(&mut self, mut emptied: Box<Outbox>, pool: &mut Buffers) {
         let others = self.idle.len();
         let is_little = others < IDLE_MIN && emptied.spare_capacity() <= SMALL_BYTES;
         if others < WARM_MAX || is_little {
@@ -125,7 +147,8 @@ impl Outboxes {
             self.idle.truncate(left);
             self.idle.shrink_to(left);
         }
-        for spare in self.idle.iter_mut().filter_map(|outbox| outbox.take_spare()) {
+        let all = self.idle.iter_mut().chain(&mut self.warm);
+        for spare in all.filter_map(|outbox| outbox.take_spare()) {
             pool.give_back(spare);
         }
         self.hold_memory = false;
@@ -151,10 +174,10 @@ mod tests {
         assert_eq!(outbox.first_chunk(), b"abc");
         outbox.clear();
         outboxes.take_back(&mut outbox, &mut pool);
-        assert!(outbox.0.is_none() && outboxes.idle.len() == 1 && outboxes.is_to_be_trimmed());
+        assert!(outbox.0.is_none() && outboxes.warm.is_some() && outboxes.is_to_be_trimmed());
         // Its memory stays with it, unless it is too small.
         outboxes.lend_with(&mut outbox, 1000, &mut pool);
-        assert!(outboxes.idle.is_empty() && pool.idle_bytes() == 0);
+        assert!(outboxes.warm.is_none() && pool.idle_bytes() == 0);
         outboxes.take_back(&mut outbox, &mut pool);
         outboxes.lend_with(&mut outbox, 100_000, &mut pool);
         assert!(pool.idle_bytes() >= 1000);
@@ -164,7 +187,7 @@ mod tests {
     fn what_is_kept_is_bounded_and_trimmed() {
         let (mut outboxes, mut pool) = (Outboxes::default(), Buffers::default());
         let mut lent: Vec<LentOutbox> = Vec::new();
-        for _ in 0..2 * WARM_MAX {
+        for _ in 0..2 * WARM_MAX + 1 {
             let mut outbox = LentOutbox::default();
             outboxes.lend_with(&mut outbox, 2 * SMALL_BYTES, &mut pool);
             lent.push(outbox);
@@ -175,7 +198,7 @@ mod tests {
         let with_memory = outboxes.idle.iter().filter(|outbox| !outbox.needs_spare());
         assert_eq!(with_memory.count(), WARM_MAX);
         (outboxes, pool) = (Outboxes::default(), Buffers::default());
-        for _ in 0..IDLE_MAX + 100 {
+        for _ in 0..IDLE_MAX + 101 {
             let mut outbox = LentOutbox::default();
             outboxes.lend_with(&mut outbox, 512, &mut pool);
             lent.push(outbox);

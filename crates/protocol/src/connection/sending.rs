@@ -26,6 +26,7 @@ impl Connection {
     ///
     /// [`SendError::NotOpen`] after the closing handshake has begun, [`SendError::Full`] when the
     /// outbox holds too much.
+    #[inline]
     pub fn send_text(&mut self, text: &str, output: &mut Output<'_>) -> Result<(), SendError> {
         self.send(Opcode::Text, text.as_bytes(), output)
     }
@@ -35,6 +36,7 @@ impl Connection {
     /// # Errors
     ///
     /// As [`send_text`](Self::send_text).
+    #[inline]
     pub fn send_binary(
         &mut self,
         payload: &[u8],
@@ -230,8 +232,24 @@ impl Connection {
         }
     }
 
-    #[inline]
+    /// Most messages are short and go behind others, with room for all of them.
+    #[inline(always)]
     fn send(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        if self.sends_frames_as_they_are()
+            && message::write_short(output.outbox, opcode, payload, self.config.outbox_bytes_max)
+        {
+            return Ok(());
+        }
+        self.send_any(opcode, payload, output)
+    }
+
+    #[inline(never)]
+    fn send_any(
         &mut self,
         opcode: Opcode,
         payload: &[u8],

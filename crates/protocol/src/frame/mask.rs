@@ -151,13 +151,26 @@ fn unmask_is_text(key: [u8; 4], payload: &mut [u8]) -> bool {
     if payload.len() > SHORT_BYTES_MAX {
         return unmask_is_long_text(key, payload);
     }
+    unmask_is_short_text(key, payload)
+}
+
+/// As [`unmask_is_text`], for at most [`SHORT_BYTES_MAX`] bytes. Where it is called nothing but a call
+/// is to be made, so it is not inlined.
+#[inline(never)]
+fn unmask_is_short_text(key: [u8; 4], payload: &mut [u8]) -> bool {
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
     if payload.len() >= TEXT_VECTORS_MIN && std::is_x86_feature_detected!("avx2") {
         // SAFETY: the machine has AVX2, which is all that the function asks for.
         return unsafe { unmask_is_text_avx2(key, payload) };
     }
     // Every byte below 0x80 is a whole character in UTF-8.
-    mask_short(key, payload) & NOT_ASCII == 0 || utf8::check(payload).is_ok()
+    mask_short(key, payload) & NOT_ASCII == 0 || is_text(payload)
+}
+
+/// Not inlined, so that who calls it need not keep registers for the case that it must.
+#[inline(never)]
+fn is_text(payload: &[u8]) -> bool {
+    utf8::check(payload).is_ok()
 }
 
 /// Block by block, so that what is checked still lies in the nearest cache. Blocks of ASCII, which
@@ -213,7 +226,7 @@ fn unmask_ends_are_text_avx2<const N: usize, const BLOCK: usize>(
         // SAFETY: the machine has AVX2, else this function must not be called, and that is all that
         // is asked for.
         Some(block) => unsafe { simdutf8::basic::imp::x86::avx2::validate_utf8(&block) }.is_ok(),
-        None => utf8::check(payload).is_ok(),
+        None => is_text(payload),
     }
 }
 
@@ -281,7 +294,7 @@ fn mask_seen<const SEEN: bool>(key: [u8; 4], payload: &mut [u8]) -> u64 {
 
 /// Masks at most [`SHORT_BYTES_MAX`] bytes in place and returns the bits of all bytes that
 /// `payload` holds then, ORed at any place of the word.
-#[inline]
+#[inline(always)]
 fn mask_short(key: [u8; 4], payload: &mut [u8]) -> u64 {
     match payload.len() {
         0..4 => {
@@ -331,6 +344,12 @@ fn write_ends<const N: usize>(payload: &mut [u8], first: [u8; N], last: [u8; N])
 /// `bytes`, a multiple of four, masked.
 #[inline]
 fn xor<const N: usize>(key: [u8; 4], mut bytes: [u8; N]) -> [u8; N] {
+    if N.is_multiple_of(8) {
+        for word in bytes.as_chunks_mut().0 {
+            *word = (u64::from_ne_bytes(*word) ^ wide(key)).to_ne_bytes();
+        }
+        return bytes;
+    }
     for word in bytes.as_chunks_mut().0 {
         *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
     }
@@ -340,6 +359,9 @@ fn xor<const N: usize>(key: [u8; 4], mut bytes: [u8; N]) -> [u8; N] {
 /// The bits of all of `bytes`, a multiple of four.
 #[inline]
 fn seen<const N: usize>(bytes: [u8; N]) -> u64 {
+    if N.is_multiple_of(8) {
+        return bytes.as_chunks().0.iter().fold(0, |seen, word| seen | u64::from_ne_bytes(*word));
+    }
     let words = bytes.as_chunks().0.iter();
     u64::from(words.fold(0, |seen, word| seen | u32::from_ne_bytes(*word)))
 }
@@ -387,8 +409,9 @@ fn mask_vectors<const SEEN: bool>(key: [u8; 4], payload: &mut [u8]) -> u64 {
 
 /// The key twice, in the order of memory.
 const fn wide(key: [u8; 4]) -> u64 {
-    let [a, b, c, d] = key;
-    u64::from_ne_bytes([a, b, c, d, a, b, c, d])
+    // The same in both orders of bytes.
+    let key = u32::from_ne_bytes(key) as u64;
+    key << 32 | key
 }
 
 #[cfg(test)]

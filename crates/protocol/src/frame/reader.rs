@@ -138,6 +138,26 @@ impl<'b> WholeMessage<'b> {
     }
 }
 
+impl<'b> WholeMessage<'b> {
+    /// As [`take`](Self::take), for a server and no more than the 125 bytes whose length stands in the
+    /// header's second byte: most of all messages, so this goes straight on.
+    #[inline(always)]
+    pub(crate) fn take_short(bytes_max: usize, input: &mut &'b mut [u8]) -> Option<Self> {
+        let [first @ (0x81 | 0x82), second @ 0x80..=0xFD, key @ ..] = *input.first_chunk::<6>()?
+        else {
+            return None;
+        };
+        let opcode = if first == 0x81 { Opcode::Text } else { Opcode::Binary };
+        let payload_len = usize::from(second & 0x7F);
+        let frame_len = payload_len + 6;
+        if frame_len > input.len() || payload_len > bytes_max {
+            return None;
+        }
+        let (_, payload) = take(input, frame_len).split_at_mut_checked(6)?;
+        Some(Self { opcode, key, payload, frame_len })
+    }
+}
+
 impl RawChunk<'_> {
     /// Unmasks the payload in place.
     pub(crate) fn unmask(&mut self) {

@@ -55,6 +55,35 @@ impl MessageReader {
         Some(whole(message).map_err(|violation| self.error(violation)))
     }
 
+    /// As [`next_whole`](Self::next_whole), for short messages that a server receives.
+    #[inline(always)]
+    pub(crate) fn next_short<'b>(
+        &mut self,
+        config: &Config,
+        input: &mut &'b mut [u8],
+    ) -> Option<Result<Event<'b>, ProtocolError>> {
+        if self.progress.is_some() || config.fragments_max == Some(0) {
+            return None;
+        }
+        let message = WholeMessage::take_short(config.message_bytes_max, input)?;
+        let WholeMessage { opcode, key, payload, frame_len } = message;
+        self.frame_offset = self.next_offset;
+        self.next_offset = self.next_offset.saturating_add(frame_len as u64);
+        if opcode == Opcode::Text {
+            let text = frame::unmask_text(key, payload).map_err(|_| Violation::TextNotUtf8);
+            let event = text.map(|text| Event::Text(Text::borrowed(text)));
+            return Some(event.map_err(|violation| self.error(violation)));
+        }
+        frame::mask(key, payload);
+        Some(Ok(Event::Binary(Payload::borrowed(payload))))
+    }
+
+    /// Whether the stream stands between two messages.
+    #[inline]
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.progress.is_none()
+    }
+
     /// Takes bytes from `input` and returns the next message or control frame, or `None` when all
     /// of `input` was taken. Messages may be compressed if there is an `inflater`.
     pub(crate) fn next<'b>(

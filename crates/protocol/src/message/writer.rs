@@ -35,6 +35,23 @@ pub(crate) fn write(outbox: &mut Outbox, opcode: Opcode, mask: Option<[u8; 4]>, 
     });
 }
 
+/// Appends a whole message of at most 125 bytes, unmasked, if the outbox has memory for it and holds no
+/// more than `bytes_max` bytes then. Returns whether it did.
+#[inline]
+pub(crate) fn write_short(
+    outbox: &mut Outbox,
+    opcode: Opcode,
+    payload: &[u8],
+    bytes_max: usize,
+) -> bool {
+    match u8::try_from(payload.len()) {
+        Ok(length @ 0..=125) => {
+            outbox.append_short([0x80 | opcode.bits(), length], payload, bytes_max)
+        }
+        _ => false,
+    }
+}
+
 /// Appends a whole message. A long payload is not copied but masked where it lies, and its memory
 /// becomes the outbox's.
 pub(crate) fn write_owned(

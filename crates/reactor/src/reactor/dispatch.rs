@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sockeye_protocol::{Connection, Event, ProtocolError};
+use sockeye_protocol::{Connection, Event, Instant, ProtocolError};
 
 use super::Reactor;
 use super::flush::write_open;
@@ -31,24 +31,33 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let share = if keys.len() > 1 { 1 } else { ALONE };
         let budget = self.shared.config.turn_bytes_max.saturating_mul(share);
         for key in keys.drain(..) {
-            let Some(session) = self.sessions.get_mut(key) else { continue };
-            session.link.unset(Flag::ListedReady);
-            match &session.phase {
-                Phase::Open(_) => self.read_open(key, budget),
-                Phase::Handshake(_) => self.read_head(key),
-                Phase::Connecting(_) => self.read_answer(key),
-                Phase::Ending(_) => self.read_ending(key, budget),
-                // Nothing is read before the decision; the edge is remembered in `readable`.
-                Phase::Deferred(_) | Phase::Over => {}
+            if !self.read_open(key, budget) {
+                self.read_other(key, budget);
             }
         }
         self.keys = keys;
     }
 
-    fn read_open(&mut self, key: Key, budget: usize) {
+    fn read_other(&mut self, key: Key, budget: usize) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.link.unset(Flag::ListedReady);
+        match &session.phase {
+            Phase::Handshake(_) => self.read_head(key),
+            Phase::Connecting(_) => self.read_answer(key),
+            Phase::Ending(_) => self.read_ending(key, budget),
+            // Nothing is read before the decision; the edge is remembered in `readable`.
+            Phase::Deferred(_) | Phase::Open(_) | Phase::Over => {}
+        }
+    }
+
+    /// False, and nothing was done, if the session is not open.
+    fn read_open(&mut self, key: Key, budget: usize) -> bool {
         let Self { engine, sessions, shared, .. } = self;
-        let Some(Session { link, phase }) = sessions.get_mut(key) else { return };
-        let Phase::Open(Open { connection, handler }) = phase else { return };
+        let Some(Session { link, phase: Phase::Open(open) }) = sessions.get_mut(key) else {
+            return false;
+        };
+        let Open { connection, handler } = open;
+        link.unset(Flag::ListedReady);
         // It is settled below, or listed there.
         let is_listed = link.is(Flag::ListedFlush);
         link.set(Flag::ListedFlush);
@@ -65,7 +74,8 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 // A payload that was sent from where it lies is dropped here, and its owner is the
                 // user's.
                 if guard(|| write_open(engine, shared, link, connection)).is_err() {
-                    return self.give_up(key);
+                    self.give_up(key);
+                    return true;
                 }
             }
             if taken >= budget {
@@ -74,16 +84,20 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             }
         }
         if is_listed {
-            return;
+            return true;
         }
         match guard(|| settle_plain(engine, shared, link, connection)) {
             Ok(true) => {
                 link.unset(Flag::ListedFlush);
-                self.arm(key);
+                // Messages only move deadlines on.
+                if link.armed == Instant::MAX || link.is(Flag::Hastened) || !connection.is_idle() {
+                    self.arm(key);
+                }
             }
             Ok(false) => shared.flush.push(key),
             Err(Panicked) => self.give_up(key),
         }
+        true
     }
 }
 
@@ -121,11 +135,7 @@ fn read_some<E: Engine, H: Handler>(
     connection: &mut Connection,
     handler: &mut H,
 ) -> Fed {
-    if link.holds_back()
-        || link.is(Flag::Cut)
-        || link.is(Flag::Panicked)
-        || connection.closed().is_some()
-    {
+    if link.rests() || connection.closed().is_some() {
         return Fed::Waits;
     }
     if let Some(rare) = &mut link.rare
@@ -139,7 +149,9 @@ fn read_some<E: Engine, H: Handler>(
         return Fed::Waits;
     }
     shared.stats.reads += 1;
-    if let Some(buffer) = connection.input_buffer() {
+    if !connection.is_idle()
+        && let Some(buffer) = connection.input_buffer()
+    {
         let before = buffer.len();
         return match engine.receive_into(link.carrier(), buffer) {
             Ok(Received::Bytes { drained, .. }) => {
@@ -234,14 +246,31 @@ fn feed_events<H: Handler>(
         let mut output = shared.output(link);
         let received = connection.receive(input, &mut output);
         *inflated = inflated.saturating_add(connection.take_inflating_cost());
-        let Some(event) = received? else { break };
-        link.note_level(connection.config());
+        let event = match received? {
+            // The common case, by itself so that the event is made where the handler finds it.
+            Some(Event::Text(text)) if text.is_borrowed() => {
+                shared.stats.messages_received += 1;
+                handler.event(&mut Peer::new(link, connection, shared), Event::Text(text));
+                continue;
+            }
+            Some(event) => event,
+            None => break,
+        };
         if let Event::Text(_) | Event::Binary(_) = event {
             shared.stats.messages_received += 1;
+        } else {
+            note_control(link, connection);
         }
         handler.event(&mut Peer::new(link, connection, shared), event);
     }
     Ok(())
+}
+
+/// A control frame may have been answered, and may have brought a deadline forward.
+#[cold]
+fn note_control(link: &mut Link, connection: &Connection) {
+    link.note_level(connection.config());
+    link.set(Flag::Hastened);
 }
 
 fn feed_spill<H: Handler>(

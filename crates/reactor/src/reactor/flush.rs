@@ -77,6 +77,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
     /// it finds them when it fires, so traffic, which only moves deadlines on, never touches it.
     pub(super) fn arm(&mut self, key: Key) {
         let Some(session) = self.sessions.get_mut(key) else { return };
+        session.link.unset(Flag::Hastened);
         let Some(deadline) = session.deadline(&self.shared.config) else { return };
         if deadline >= session.link.armed {
             return;

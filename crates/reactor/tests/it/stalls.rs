@@ -321,3 +321,36 @@ fn a_ping_that_has_just_left_has_its_whole_time() {
     world.pass(SECOND * 10);
     assert_eq!(outcome(&world).cause, Cause::TimedOut(Timer::Pong));
 }
+
+#[test]
+fn a_pong_brings_the_next_ping_forward_of_the_deadline_that_it_met() {
+    let mut world = World::configured(echo(), |config| {
+        let mut connection = sockeye_protocol::Config::default();
+        connection.ping_after = Some(SECOND * 5);
+        connection.pong_within = SECOND * 100;
+        config.connection = Arc::new(connection);
+    });
+    let mut client = world.open();
+    for round in 0..3 {
+        client.text("traffic");
+        world.pass(SECOND * 6);
+        let frames = client.frames();
+        let pings: Vec<_> = frames.iter().filter(|(opcode, _)| *opcode == PING).collect();
+        assert_eq!(pings.len(), 1, "round {round}: {frames:?}");
+        client.wire.write(&masked(PONG, &pings[0].1));
+        world.settle();
+    }
+}
+
+#[test]
+fn a_message_that_begins_behind_others_has_its_deadline() {
+    let mut world = World::configured(echo(), without_keepalive);
+    let client = world.open();
+    let mut bytes = masked(TEXT, b"whole");
+    bytes.extend_from_slice(&masked(TEXT, b"not whole")[..8]);
+    client.wire.write(&bytes);
+    world.pass(SECOND * 29);
+    assert_eq!(world.reactor.open_sessions(), 1);
+    world.pass(SECOND * 2);
+    assert_eq!(outcome(&world).cause, Cause::TimedOut(Timer::Message));
+}

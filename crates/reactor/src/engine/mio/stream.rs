@@ -1,14 +1,15 @@
 //! One connected, or connecting, socket with what its edges have told.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use ::mio::event::{Event, Source};
 use ::mio::net::{TcpStream, UnixStream};
 use rustix::buffer::spare_capacity;
-use rustix::net::{RecvFlags, recv};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use sockeye_protocol::Outbox;
 
 use super::super::{Address, Carrier, Completion, Received, Remote, Sent};
@@ -167,8 +168,9 @@ impl Stream {
     /// One read into `buffer`, which has room for a byte at least.
     pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
         let room = buffer.len();
-        let read = retry_interrupted(|| with_socket!(self, socket => socket.read(buffer)));
-        self.received(read, room)
+        // Not through the standard library, whose call may be cancelled and costs twice as much for it.
+        let read = retry(|| recv(self.descriptor(), &mut *buffer, RecvFlags::empty()));
+        self.received(read.map(|(count, _)| count), room)
     }
 
     /// One read into the spare capacity of `target`.
@@ -177,25 +179,21 @@ impl Stream {
         if room == 0 {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let flags = RecvFlags::empty();
-        let read = retry_interrupted(|| {
-            let (count, _) =
-                with_socket!(self, socket => recv(socket, spare_capacity(target), flags)?);
-            Ok(count)
-        });
-        self.received(read, room)
+        let read = retry(|| recv(self.descriptor(), spare_capacity(target), RecvFlags::empty()));
+        self.received(read.map(|(count, _)| count), room)
     }
 
-    fn received(&mut self, read: io::Result<usize>, room: usize) -> io::Result<Received> {
+    #[inline]
+    fn received(&mut self, read: rustix::io::Result<usize>, room: usize) -> io::Result<Received> {
         let more_than_bytes = &mut self.readiness().more_than_bytes;
         match read {
             Ok(0) => Ok(Received::End),
             Ok(count) => Ok(Received::Bytes { count, drained: count < room && !*more_than_bytes }),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(Errno::AGAIN) => {
                 *more_than_bytes = false;
                 Ok(Received::Nothing)
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -204,8 +202,8 @@ impl Stream {
         let (offered, written) = self.offer(outbox);
         let written = match written {
             Ok(written) => written,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) => return Err(error),
+            Err(Errno::AGAIN) => 0,
+            Err(error) => return Err(error.into()),
         };
         assert!(written <= offered, "a write takes no more than it was offered");
         outbox.advance(written);
@@ -215,24 +213,30 @@ impl Stream {
     }
 
     /// Returns how many bytes the system was offered, and how many it took.
-    fn offer(&mut self, outbox: &Outbox) -> (usize, io::Result<usize>) {
-        let mut chunks = outbox.chunks();
-        let Some(first) = chunks.next() else { return (0, Ok(0)) };
-        if chunks.next().is_none() {
-            return (first.len(), self.write(first));
+    #[inline]
+    fn offer(&mut self, outbox: &Outbox) -> (usize, rustix::io::Result<usize>) {
+        let first = outbox.first_chunk();
+        if first.len() == outbox.len() {
+            return (first.len(), retry(|| send(self.descriptor(), first, SEND_FLAGS)));
         }
+        self.offer_slices(outbox)
+    }
+
+    fn offer_slices(&mut self, outbox: &Outbox) -> (usize, rustix::io::Result<usize>) {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let filled = outbox.io_slices(&mut slices);
         let slices = &slices[..filled];
-        (slices.iter().map(|slice| slice.len()).sum(), self.write_vectored(slices))
+        let offered = slices.iter().map(|slice| slice.len()).sum();
+        let written = retry(|| {
+            with_socket!(self, socket => socket.write_vectored(slices))
+                .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        });
+        (offered, written)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        retry_interrupted(|| with_socket!(self, socket => socket.write(bytes)))
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        retry_interrupted(|| with_socket!(self, socket => socket.write_vectored(slices)))
+    #[inline]
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        with_socket!(self, socket => socket.as_fd())
     }
 
     pub(super) fn shutdown_write(&self) {
@@ -244,11 +248,19 @@ impl Stream {
 /// Slices of one vectored write: enough for a turn's messages, few enough for the stack.
 const SLICES_MAX: usize = 64;
 
+/// A broken connection is an error, and no signal.
+#[cfg(not(target_vendor = "apple"))]
+const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
+/// A broken connection is an error: programs in Rust ignore the signal.
+#[cfg(target_vendor = "apple")]
+const SEND_FLAGS: SendFlags = SendFlags::empty();
+
 /// A signal that came during a call means nothing to that call.
-fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+#[inline]
+fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
     loop {
         match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(Errno::INTR) => {}
             result => return result,
         }
     }
@@ -256,10 +268,7 @@ fn retry_interrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<
 
 /// Bounds how long sent bytes may stay without acknowledgement, where the system can.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn set_user_timeout(
-    socket: &impl std::os::fd::AsFd,
-    timeout: Option<Duration>,
-) -> io::Result<()> {
+pub(super) fn set_user_timeout(socket: &impl AsFd, timeout: Option<Duration>) -> io::Result<()> {
     match timeout {
         Some(_) => socket2::SockRef::from(socket).set_tcp_user_timeout(timeout),
         None => Ok(()),
@@ -268,10 +277,7 @@ pub(super) fn set_user_timeout(
 
 /// Bounds how long sent bytes may stay without acknowledgement, where the system can.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn set_user_timeout(
-    _socket: &impl std::os::fd::AsFd,
-    _timeout: Option<Duration>,
-) -> io::Result<()> {
+pub(super) fn set_user_timeout(_socket: &impl AsFd, _timeout: Option<Duration>) -> io::Result<()> {
     Ok(())
 }
 
