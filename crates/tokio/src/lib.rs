@@ -59,9 +59,11 @@ pub mod hyper;
 mod accept;
 mod client;
 mod websocket;
+mod split;
 mod stream;
 mod opening;
 mod receiving;
+mod agreed;
 mod outgoing;
 mod port;
 mod writing;
@@ -83,5 +85,6 @@ pub use sockeye_protocol::{
 };
 #[cfg(feature = "deflate")]
 pub use sockeye_protocol::{Deflate, DeflateConfig};
+pub use split::{Receiver, Sender};
 pub use stream::ClientStream;
 pub use websocket::WebSocket;

@@ -133,6 +133,15 @@ impl Outgoing<'_> {
         self.say(0, |connection, output| connection.close(reason, output))
     }
 
+    /// A Close frame has left by another way: nothing can be sent from now on.
+    pub(crate) fn close_elsewhere(&mut self) {
+        self.now = self.clock.now();
+        let Memory { buffers, keys, .. } = &mut *self.memory;
+        let outbox = &mut Outbox::new();
+        let mut output = Output { outbox, mask_keys: keys, buffers, now: self.now };
+        let _ = self.connection.close(None, &mut output);
+    }
+
     /// Fails the connection for a reason of this end's own.
     pub(crate) fn fail(&mut self, code: CloseCode) {
         self.now = self.clock.now();

@@ -37,12 +37,12 @@ pub(crate) trait Port {
     /// A Close frame is about to be flushed: nothing may follow it.
     fn note_close(&mut self) {}
 
-    /// Whether the transport is given up with this.
-    fn is_last(&self) -> bool {
+    /// The half is dropped; returns whether the transport is given up with it.
+    fn leave(&mut self) -> bool {
         true
     }
 
-    /// The connection is over, as far as this half is concerned.
+    /// The connection is over.
     fn end(&mut self) {}
 }
 

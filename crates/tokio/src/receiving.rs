@@ -103,6 +103,34 @@ impl<P: Port> Receiving<P> {
         self.unread.put(early);
     }
 
+    /// The same connection over another port, which takes what waits to be written.
+    pub(crate) fn over<Q: Port>(mut self, make: impl FnOnce(P, Outbox) -> Q) -> Receiving<Q> {
+        let role = self.connection.role();
+        let config = self.connection.config().clone();
+        let unused = Connection::new(role, config, self.now);
+        let outbox = std::mem::take(&mut self.outbox);
+        Receiving {
+            port: self.port.take().map(|port| make(port, outbox)),
+            connection: std::mem::replace(&mut self.connection, unused),
+            outbox: Outbox::new(),
+            unread: std::mem::take(&mut self.unread),
+            clock: self.clock,
+            now: self.now,
+            timer: std::mem::replace(&mut self.timer, Timer::new()),
+            resting_since: self.resting_since,
+            failure: self.failure.take(),
+            broken: self.broken,
+            inflated: self.inflated,
+            is_blocked: self.is_blocked,
+            is_shut: self.is_shut,
+            is_visiting: self.is_visiting,
+        }
+    }
+
+    pub(crate) const fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// Whether there is nothing more to receive or to tell.
     pub(crate) const fn is_over(&self) -> bool {
         self.port.is_none() && self.failure.is_none()
@@ -382,12 +410,7 @@ impl<P: Port> Receiving<P> {
     fn heed_other_half(&mut self, memory: &mut Memory) {
         let Some(port) = &self.port else { return };
         if port.has_closed_elsewhere() && self.connection.is_open() {
-            self.now = self.clock.now();
-            let Memory { buffers, keys, .. } = memory;
-            // The frame itself is on its way already.
-            let outbox = &mut Outbox::new();
-            let mut output = Output { outbox, mask_keys: keys, buffers, now: self.now };
-            let _ = self.connection.close(None, &mut output);
+            self.outgoing(memory).close_elsewhere();
         }
     }
 
@@ -409,11 +432,8 @@ impl<P: Port> Receiving<P> {
 
 impl<P: Port> Drop for Receiving<P> {
     fn drop(&mut self) {
-        if self.port.as_ref().is_some_and(Port::is_last) {
+        if self.port.as_mut().is_some_and(Port::leave) {
             self.farewell();
-        }
-        if let Some(port) = &mut self.port {
-            port.end();
         }
     }
 }

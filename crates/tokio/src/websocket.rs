@@ -1,22 +1,23 @@
 //! A WebSocket over one transport.
 
+mod streaming;
+
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_core::Stream;
-use futures_core::stream::FusedStream;
-use futures_sink::Sink;
 #[cfg(feature = "deflate")]
 use sockeye_protocol::Deflate;
-use sockeye_protocol::{
-    CloseCode, Closed, Config, Connection, Event, Instant, Prepared, Role, SendError,
-};
-use tokio::io::{AsyncRead, AsyncWrite};
+use sockeye_protocol::{Closed, Config, Connection, Event, Instant, Prepared, Role, SendError};
+use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+#[cfg(unix)]
+use tokio::net::{UnixStream, unix};
 
+use crate::agreed::Agreed;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::memory::Lent;
@@ -24,12 +25,13 @@ use crate::message::{CloseFrame, Message};
 use crate::outgoing::Outgoing;
 use crate::port::Whole;
 use crate::receiving::{Flow, Pressure, Receiving};
+use crate::split::{Receiver, Sender, split};
 use crate::writing::Side;
 
 /// A WebSocket connection over any transport, after its opening handshake and for either role.
 ///
 /// [`accept`](crate::accept()) and [`connect`](crate::connect()) make one. It is a
-/// [`Stream`] and a [`Sink`] of [`Message`]s too.
+/// [`Stream`](futures_core::Stream) and a [`Sink`](futures_sink::Sink) of [`Message`]s too.
 ///
 /// # When what is said leaves
 ///
@@ -72,14 +74,6 @@ pub struct WebSocket<S: AsyncRead + AsyncWrite + Unpin> {
     /// Boxed, since futures keep what they are given twice, and a socket waits in a future.
     receiving: Box<Receiving<Whole<S>>>,
     agreed: Agreed,
-}
-
-/// What the opening handshake came to.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Agreed {
-    pub(crate) subprotocol: Option<Box<str>>,
-    #[cfg(feature = "deflate")]
-    pub(crate) deflate: Option<Box<Deflate>>,
 }
 
 /// Making one.
@@ -355,6 +349,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 }
 
+/// Two halves.
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// Makes two halves for two tasks, over any transport.
+    ///
+    /// tokio's halves of a transport of any kind share a lock, which each read and each write takes.
+    /// Those of a socket do not: see [`into_split`](Self::into_split).
+    #[must_use]
+    #[expect(clippy::type_complexity, reason = "a name for it would hide which halves these are")]
+    pub fn split(self) -> (Sender<WriteHalf<S>>, Receiver<ReadHalf<S>, WriteHalf<S>>) {
+        self.divide(tokio::io::split)
+    }
+
+    fn divide<R, W>(self, divide: impl FnOnce(S) -> (R, W)) -> (Sender<W>, Receiver<R, W>)
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let Self { receiving, agreed } = self;
+        split(*receiving, agreed, |whole: Whole<S>| divide(whole.stream))
+    }
+}
+
+impl WebSocket<TcpStream> {
+    /// Makes two halves for two tasks, which share no lock but that of the writing end, and that once
+    /// for each flush.
+    #[must_use]
+    pub fn into_split(self) -> (Sender<OwnedWriteHalf>, Receiver<OwnedReadHalf, OwnedWriteHalf>) {
+        self.divide(TcpStream::into_split)
+    }
+}
+
+#[cfg(unix)]
+impl WebSocket<UnixStream> {
+    /// As for TCP.
+    #[must_use]
+    pub fn into_split(
+        self,
+    ) -> (Sender<unix::OwnedWriteHalf>, Receiver<unix::OwnedReadHalf, unix::OwnedWriteHalf>) {
+        self.divide(UnixStream::into_split)
+    }
+}
+
 /// What it is.
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The subprotocol that was agreed on.
@@ -412,47 +448,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> fmt::Debug for WebSocket<S> {
         let mut socket = formatter.debug_struct("WebSocket");
         socket.field("role", &self.role()).field("is_open", &self.is_open());
         socket.field("closed", &self.closed()).finish_non_exhaustive()
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
-    type Item = Result<Message, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_recv(context)
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<S> {
-    fn is_terminated(&self) -> bool {
-        self.receiving.is_over()
-    }
-}
-
-/// `close` sends a Close frame with 1000 if none was sent, and flushes; it does not wait for the
-/// peer's, which is received as always.
-impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
-    type Error = Error;
-
-    fn poll_ready(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().poll_room(context)
-    }
-
-    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        let receiving = &mut self.get_mut().receiving;
-        Ok(receiving.say(|outgoing| outgoing.message_of_any_size(message))?)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().poll_written(context)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let socket = self.get_mut();
-        if socket.is_open() {
-            ready!(socket.poll_room(context))?;
-            socket.receiving.say(|outgoing| outgoing.close_for(Some(CloseCode::NORMAL.into())))?;
-        }
-        socket.poll_written(context)
     }
 }

@@ -84,6 +84,11 @@ impl Writing {
         polled
     }
 
+    /// Tells both tasks that what they wait for will not come.
+    pub(crate) fn wake_all(&mut self) {
+        self.waiting.iter_mut().filter_map(Option::take).for_each(Waker::wake);
+    }
+
     /// Tells the other task that what it waits for is done.
     #[inline]
     fn wake_other(&mut self, own: &Waker) {

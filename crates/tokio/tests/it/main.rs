@@ -4,6 +4,8 @@ mod cancelling;
 mod ending;
 #[cfg(feature = "axum")]
 mod extracting;
+mod examples;
+mod halves;
 mod heap;
 mod opening;
 mod talking;

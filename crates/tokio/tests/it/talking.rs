@@ -98,14 +98,14 @@ async fn over_a_unix_socket() {
 async fn as_a_stream_and_a_sink() {
     let (client, server) = pair(Config::default());
     let server = tokio::spawn(async move {
-        let (mut sink, mut stream) = server.split();
+        let (mut sink, mut stream) = StreamExt::split(server);
         while let Some(Ok(message)) = stream.next().await {
             if message.is_text() && sink.send(message).await.is_err() {
                 break;
             }
         }
     });
-    let (mut sink, stream) = client.split();
+    let (mut sink, stream) = StreamExt::split(client);
     let messages: Vec<_> = (0..100).map(|number| Message::text(number.to_string())).collect();
     let sent = messages.clone();
     let sender = tokio::spawn(async move {
@@ -136,7 +136,7 @@ async fn two_tasks_may_wait_for_the_same_transport() {
     let server = WebSocket::new(other, Role::Server, config);
     let barrier = Arc::new(Barrier::new(2));
     let run = |socket: WebSocket<DuplexStream>, barrier: Arc<Barrier>| async move {
-        let (mut sink, mut stream) = socket.split();
+        let (mut sink, mut stream) = StreamExt::split(socket);
         let sender = tokio::spawn(async move {
             for number in 0..300 {
                 let ping = Message::Ping(vec![0; 100].into());

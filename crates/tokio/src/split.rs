@@ -1,0 +1,255 @@
+//! A socket in two halves, for two tasks.
+//!
+//! ```text
+//!  Receiver                                       Sender
+//!  the protocol's state, time                     a Connection that only sends
+//!  its outbox: pongs, pings, Close                its outbox: what is fed
+//!        │ when there is something                      │ when it flushes
+//!        └──────────────► Pen (one lock) ◄──────────────┘
+//!                         one outbox, the transport's writing end
+//! ```
+//!
+//! Feeding and receiving share nothing but a flag that says whether a Close frame has been sent. The
+//! pen is locked once for each flush, however many messages it carries, and by the receiver only
+//! when it has something to say; nobody holds it across an await.
+
+mod receiver;
+mod sender;
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use sockeye_protocol::{Connection, Instant, Outbox};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use receiver::Receiver;
+pub use sender::Sender;
+
+use crate::agreed::Agreed;
+use crate::port::{Port, poll_read};
+use crate::receiving::Receiving;
+use crate::writing::{self, Side, Writing};
+
+/// What both halves reach.
+struct Shared<W> {
+    pen: Mutex<Pen<W>>,
+    /// No frame may follow: a Close frame is in the pen, or the connection is over.
+    is_closed: AtomicBool,
+}
+
+/// The writing end of the transport, and what waits for it in the order in which it will leave.
+struct Pen<W> {
+    stream: Option<W>,
+    outbox: Outbox,
+    writing: Writing,
+    broken: Option<io::ErrorKind>,
+    /// The task that receives, to be told of a Close frame.
+    receiver: Option<Waker>,
+    halves: u8,
+}
+
+impl<W> Shared<W> {
+    /// Nothing under the lock leaves the pen half-way.
+    fn pen(&self) -> MutexGuard<'_, Pen<W>> {
+        self.pen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+}
+
+/// What stands behind what a half has to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// There may be more.
+    More,
+    /// Nothing: it ends with a Close frame.
+    Nothing,
+}
+
+impl<W: AsyncWrite + Unpin> Shared<W> {
+    /// Takes over what is in `outbox` as soon as less than `mark` waits, and writes it all.
+    ///
+    /// What comes behind a Close frame is discarded, which is an error of the kind `NotConnected`.
+    fn poll_flush(
+        &self,
+        context: &mut Context<'_>,
+        outbox: &mut Outbox,
+        behind: Behind,
+        mark: usize,
+        side: Side,
+    ) -> Poll<io::Result<()>> {
+        let mut pen = self.pen();
+        loop {
+            if !outbox.is_empty() && self.is_closed() {
+                outbox.advance(outbox.len());
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            }
+            if !outbox.is_empty() && pen.outbox.len() <= mark {
+                writing::append(&mut pen.outbox, outbox);
+                if behind == Behind::Nothing {
+                    self.is_closed.store(true, Ordering::Release);
+                    if let Some(receiver) = &pen.receiver {
+                        receiver.wake_by_ref();
+                    }
+                }
+            }
+            ready!(pen.poll_write(context, side))?;
+            if outbox.is_empty() {
+                // What was written last has left its memory.
+                if let Some(spare) = pen.outbox.take_spare() {
+                    outbox.lend(spare);
+                }
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Pen<W> {
+    fn poll_write(&mut self, context: &mut Context<'_>, side: Side) -> Poll<io::Result<()>> {
+        if let Some(kind) = self.broken {
+            return Poll::Ready(Err(kind.into()));
+        }
+        let Some(stream) = &mut self.stream else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
+        let written = ready!(self.writing.poll_flush(stream, &mut self.outbox, side, context));
+        if let Err(error) = &written {
+            self.broken = Some(error.kind());
+            self.outbox.advance(self.outbox.len());
+        }
+        Poll::Ready(written)
+    }
+}
+
+/// The transport as the receiving half sees it.
+pub(crate) struct Half<R, W> {
+    read: R,
+    shared: Arc<Shared<W>>,
+    mark: usize,
+    /// Some of what this half has said may still be in the pen.
+    has_posted: bool,
+    behind: Behind,
+    /// The waker that the pen knows.
+    known: Option<Waker>,
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Port for Half<R, W> {
+    #[inline]
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let polled = poll_read(&mut self.read, context, buffer);
+        if polled.is_pending()
+            && !self.known.as_ref().is_some_and(|known| known.will_wake(context.waker()))
+        {
+            self.known = Some(context.waker().clone());
+            self.shared.pen().receiver = self.known.clone();
+            if self.shared.is_closed() {
+                // The other half may have closed a moment before it could know whom to tell.
+                context.waker().wake_by_ref();
+            }
+        }
+        polled
+    }
+
+    #[inline]
+    fn poll_flush(
+        &mut self,
+        context: &mut Context<'_>,
+        outbox: &mut Outbox,
+        side: Side,
+    ) -> Poll<io::Result<()>> {
+        if outbox.is_empty() && !self.has_posted {
+            return Poll::Ready(Ok(()));
+        }
+        if self.shared.is_closed() {
+            // A Close frame was sent before, and nothing may follow it.
+            outbox.advance(outbox.len());
+        }
+        self.has_posted = true;
+        let Self { shared, behind, mark, .. } = self;
+        ready!(shared.poll_flush(context, outbox, *behind, *mark, side))?;
+        self.has_posted = false;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.shared.pen().stream {
+            Some(stream) => Pin::new(stream).poll_shutdown(context),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn has_closed_elsewhere(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    fn note_close(&mut self) {
+        self.behind = Behind::Nothing;
+    }
+
+    fn leave(&mut self) -> bool {
+        let mut pen = self.shared.pen();
+        pen.receiver = None;
+        pen.halves -= 1;
+        pen.halves == 0
+    }
+
+    fn end(&mut self) {
+        let mut pen = self.shared.pen();
+        self.shared.is_closed.store(true, Ordering::Release);
+        pen.stream = None;
+        pen.outbox = Outbox::new();
+        pen.writing.wake_all();
+    }
+}
+
+/// Makes two halves of a socket, over two halves of its transport.
+pub(crate) fn split<P: Port, R, W>(
+    receiving: Receiving<P>,
+    agreed: Agreed,
+    divide: impl FnOnce(P) -> (R, W),
+) -> (Sender<W>, Receiver<R, W>)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let (role, clock) = (receiving.connection.role(), receiving.clock());
+    let config = Arc::clone(receiving.connection.config());
+    let mark = config.outbox_high_mark;
+    let is_open = receiving.connection.is_open();
+    #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
+    let mut connection = Connection::new(role, config, Instant::ZERO);
+    #[cfg(feature = "deflate")]
+    if let Some(deflate) = &agreed.deflate {
+        // It begins without a context, which the peer's inflater cannot tell.
+        connection.set_deflate(deflate);
+    }
+    let mut halves = None;
+    let mut receiving = receiving.over(|port, outbox| {
+        let (read, write) = divide(port);
+        let has_posted = !outbox.is_empty();
+        let shared = shared(Some(write), outbox, !is_open);
+        halves = Some(Arc::clone(&shared));
+        Half { read, shared, mark, has_posted, behind: Behind::More, known: None }
+    });
+    if !is_open && let Some(port) = &mut receiving.port {
+        port.note_close();
+    }
+    let shared = halves.unwrap_or_else(|| shared(None, Outbox::new(), true));
+    (Sender::new(shared, connection, clock), Receiver::new(receiving, agreed))
+}
+
+fn shared<W>(stream: Option<W>, outbox: Outbox, is_closed: bool) -> Arc<Shared<W>> {
+    let pen =
+        Pen { stream, outbox, writing: Writing::new(), broken: None, receiver: None, halves: 2 };
+    Arc::new(Shared { pen: Mutex::new(pen), is_closed: AtomicBool::new(is_closed) })
+}

@@ -1,0 +1,194 @@
+//! The half that sends.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use futures_sink::Sink;
+use sockeye_protocol::{CloseCode, Connection, Instant, Outbox, Prepared, SendError};
+use tokio::io::AsyncWrite;
+
+use super::{Behind, Shared};
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::memory::Lent;
+use crate::message::{CloseFrame, Message};
+use crate::outgoing::Outgoing;
+use crate::writing::Side;
+
+/// The half of a socket that sends; a [`Sink`] of [`Message`]s too.
+///
+/// Everything is as with [`WebSocket`](crate::WebSocket), except that what is fed leaves by
+/// [`flush`](Self::flush) and [`send`](Self::send) only: the [`Receiver`] does not see it.
+pub struct Sender<W: AsyncWrite + Unpin> {
+    shared: Arc<Shared<W>>,
+    /// Its reading side is never used.
+    connection: Connection,
+    outbox: Outbox,
+    clock: Clock,
+    /// Some of what was said may still be in the pen.
+    has_posted: bool,
+}
+
+impl<W: AsyncWrite + Unpin> Sender<W> {
+    pub(super) const fn new(shared: Arc<Shared<W>>, connection: Connection, clock: Clock) -> Self {
+        Self { shared, connection, outbox: Outbox::new(), clock, has_posted: false }
+    }
+
+    /// Sends a message, and waits until the transport has it and all before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::send`](crate::WebSocket::send).
+    pub async fn send(&mut self, message: Message) -> Result<(), Error> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// Puts a message behind what waits already; it waits only while that is too much.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::send`](crate::WebSocket::send).
+    pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
+        poll_fn(|context| self.poll_room(context)).await?;
+        Ok(self.say(|outgoing| outgoing.message_of_any_size(message))?)
+    }
+
+    /// As [`send`](Self::send), for a message that was encoded once for many sockets.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::send_prepared`](crate::WebSocket::send_prepared).
+    pub async fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        poll_fn(|context| self.poll_room(context)).await?;
+        self.say(|outgoing| outgoing.prepared(prepared))?;
+        self.flush().await
+    }
+
+    /// Says something without waiting; it leaves with the next flush.
+    pub fn say<T>(&mut self, say: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
+        let memory = &mut *Lent::take();
+        let Self { shared, connection, outbox, clock, .. } = self;
+        let (now, clock) = (Instant::ZERO, *clock);
+        let mut outgoing = Outgoing { connection, outbox, memory, now, clock, room: 0 };
+        if shared.is_closed() && outgoing.is_open() {
+            outgoing.close_elsewhere();
+        }
+        say(&mut outgoing)
+    }
+
+    /// Waits until the transport has everything that was said.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; [`Error::Send`] if the connection was closed before it left.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|context| self.poll_written(context)).await
+    }
+
+    /// Begins the closing handshake: sends a Close frame, and tells the [`Receiver`], which receives
+    /// the peer's and ends the transport.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn close(&mut self, frame: Option<CloseFrame>) -> Result<(), Error> {
+        self.say(|outgoing| outgoing.close(frame.as_ref()))?;
+        self.flush().await
+    }
+
+    /// Whether messages can be sent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.connection.is_open() && !self.shared.is_closed()
+    }
+
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let mark = self.connection.config().outbox_high_mark;
+        if self.outbox.len() <= mark {
+            return Poll::Ready(Ok(()));
+        }
+        match self.poll_written(context) {
+            Poll::Pending if self.outbox.len() <= mark => Poll::Ready(Ok(())),
+            polled => polled,
+        }
+    }
+
+    fn poll_written(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.outbox.is_empty() && !self.has_posted {
+            return Poll::Ready(Ok(()));
+        }
+        let mark = self.connection.config().outbox_high_mark;
+        let Self { shared, outbox, connection, .. } = self;
+        let behind = if connection.is_open() { Behind::More } else { Behind::Nothing };
+        self.has_posted = true;
+        let flushed = ready!(shared.poll_flush(context, outbox, behind, mark, Side::Sending));
+        self.has_posted = false;
+        if let Some(spare) = outbox.take_spare() {
+            Lent::take().buffers.give_back(spare);
+        }
+        Poll::Ready(flushed.map_err(|error| match error.kind() {
+            io::ErrorKind::NotConnected => SendError::NotOpen.into(),
+            _ => Error::Io(error),
+        }))
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Drop for Sender<W> {
+    /// What was said leaves if the transport takes it at once, and behind it a Close frame if nobody
+    /// receives any more.
+    fn drop(&mut self) {
+        let is_last = {
+            let mut pen = self.shared.pen();
+            pen.halves -= 1;
+            pen.halves == 0
+        };
+        if is_last && self.is_open() {
+            let is_panicking = std::thread::panicking();
+            let code = if is_panicking { CloseCode::INTERNAL } else { CloseCode::NORMAL };
+            let _ = self.say(|outgoing| outgoing.close_for(Some(code.into())));
+        }
+        let context = &mut Context::from_waker(Waker::noop());
+        if self.poll_written(context).is_ready()
+            && is_last
+            && let Some(stream) = &mut self.shared.pen().stream
+        {
+            let _ = Pin::new(stream).poll_shutdown(context);
+        }
+    }
+}
+
+impl<W: AsyncWrite + Unpin> fmt::Debug for Sender<W> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sender").field("is_open", &self.is_open()).finish_non_exhaustive()
+    }
+}
+
+/// `close` sends a Close frame with 1000 if none was sent, and flushes.
+impl<W: AsyncWrite + Unpin> Sink<Message> for Sender<W> {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.get_mut().poll_room(context)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        Ok(self.get_mut().say(|outgoing| outgoing.message_of_any_size(message))?)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.get_mut().poll_written(context)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let sender = self.get_mut();
+        if sender.is_open() {
+            sender.say(|outgoing| outgoing.close_for(Some(CloseCode::NORMAL.into())))?;
+        }
+        sender.poll_written(context)
+    }
+}
