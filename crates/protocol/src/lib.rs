@@ -47,8 +47,9 @@
 //!
 //! # Features
 //!
-//! - `std` (default): `Outbox::io_slices` and run-time detection of vector instructions. Without it
-//!   the crate needs `core` and `alloc` only.
+//! - `std` (default): `Outbox::io_slices`, `Outbox::write_to` and run-time detection of vector
+//!   instructions. Without it the crate needs `core` and `alloc` only, on a target with
+//!   compare-and-swap on words, such as `thumbv7em`, `riscv32imac` or `wasm32`, but not `thumbv6m`.
 //! - `deflate`: permessage-deflate (RFC 7692), where it is asked for; implies `std`.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
