@@ -33,15 +33,25 @@ pub(crate) fn to_vec(bytes: &[u8]) -> Vec<u8> {
 /// A copy of `text`.
 pub(crate) fn to_string(text: &str) -> String {
     let mut copy = String::with_capacity(text.len());
+    append_text(&mut copy, text);
+    copy
+}
+
+/// Appends a copy of `text`.
+#[inline]
+pub(crate) fn append_text(target: &mut String, text: &str) {
+    if text.len() <= PIECE_BYTES {
+        return target.push_str(text);
+    }
+    target.reserve(text.len());
     let mut rest = text;
     while let Some((piece, behind)) = rest.split_at_checked(piece_len(rest)) {
-        copy.push_str(piece);
+        target.push_str(piece);
         rest = behind;
         if rest.is_empty() {
             break;
         }
     }
-    copy
 }
 
 /// The length of the first piece of `text`, which ends where a character does.
@@ -64,6 +74,9 @@ mod tests {
                 let mut target = Vec::from(*b"before");
                 append(&mut target, text.as_bytes());
                 assert_eq!(target, [b"before", text.as_bytes()].concat());
+                let mut target = String::from("before");
+                append_text(&mut target, &text);
+                assert_eq!(target, format!("before{text}"));
             }
         }
     }

@@ -146,6 +146,8 @@ pub enum SendError {
     ReasonTooLong,
     /// A close code that this endpoint must not send (section 7.4).
     IllegalCloseCode,
+    /// Frames without a mask, from an endpoint that must mask (section 5.1).
+    Unmasked,
 }
 
 impl fmt::Display for SendError {
@@ -156,6 +158,7 @@ impl fmt::Display for SendError {
             Self::ControlTooLong => "control payload is longer than 125 bytes",
             Self::ReasonTooLong => "close reason is longer than 123 bytes",
             Self::IllegalCloseCode => "close code must not be sent by this endpoint",
+            Self::Unmasked => "frames of a client must be masked",
         })
     }
 }

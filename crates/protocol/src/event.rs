@@ -77,6 +77,12 @@ impl<'b> Payload<'b> {
     pub fn into_bytes(self) -> Bytes {
         Bytes::from(self.into_vec())
     }
+
+    /// Appends a copy of the bytes, for who has memory for them.
+    #[inline]
+    pub fn append_to(&self, target: &mut Vec<u8>) {
+        copying::append(target, self);
+    }
 }
 
 impl Deref for Payload<'_> {
@@ -119,6 +125,12 @@ impl<'b> Text<'b> {
             Cow::Borrowed(text) => copying::to_string(text),
             Cow::Owned(text) => text,
         }
+    }
+
+    /// Appends a copy of the text, for who has memory for it.
+    #[inline]
+    pub fn append_to(&self, target: &mut String) {
+        copying::append_text(target, self);
     }
 
     /// The text's bytes, to keep and to share.

@@ -95,7 +95,7 @@ pub use deflate::{Deflate, DeflateConfig, WindowBits};
 pub use error::{ProtocolError, SendError, TimedOut, Violation};
 pub use event::{Event, Payload, Text};
 pub use frame::{Chunk, FrameHeader, FrameReader, MaskKeys, Opcode, Unmasked};
-pub use message::{Buffers, Prepared};
+pub use message::{Buffers, Frames, Prepared};
 pub use outbox::{Outbox, Segment};
 pub use role::Role;
 pub use time::{Instant, Timer};

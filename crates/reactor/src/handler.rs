@@ -55,7 +55,7 @@ pub trait Service {
 /// What takes the events of one session, on the reactor's thread. It must not block.
 ///
 /// ```text
-///   open ──► event | writable .. ──► close, then dropped         (a panic anywhere: dropped at once)
+///   open ──► event | after_read | writable .. ──► close, then dropped      (a panic anywhere: dropped at once)
 ///   failed_to_connect, then dropped                              (outward connections only)
 /// ```
 pub trait Handler {
@@ -67,6 +67,13 @@ pub trait Handler {
     /// Something arrived. May send, close, and pause; `Event::Close` is told for information, the
     /// answer is on its way already.
     fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>);
+
+    /// All that one read has brought was told, or all of it that could be before something held the
+    /// session back or ended it. For who collects what comes, to act on all of it at once: what is
+    /// said here leaves with the answers to the events.
+    fn after_read(&mut self, peer: &mut Peer<'_>) {
+        let _ = peer;
+    }
 
     /// The outbox was above its high mark, or refused a message, and is below half of the mark now.
     fn writable(&mut self, peer: &mut Peer<'_>) {
@@ -92,6 +99,10 @@ impl<H: Handler + ?Sized> Handler for Box<H> {
 
     fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
         (**self).event(peer, event);
+    }
+
+    fn after_read(&mut self, peer: &mut Peer<'_>) {
+        (**self).after_read(peer);
     }
 
     fn writable(&mut self, peer: &mut Peer<'_>) {

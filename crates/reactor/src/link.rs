@@ -10,7 +10,8 @@ use crate::engine::{Carrier, Remote};
 use crate::groups::Membership;
 use crate::outboxes::LentOutbox;
 use crate::outcome::Cause;
-use crate::sender::{Outgoing, Queue};
+use crate::outgoing::Outgoing;
+use crate::sender::Queue;
 use crate::slab::Key;
 
 /// How many bytes the answers to one read may take above the high mark.
@@ -216,6 +217,15 @@ impl Link {
     #[inline]
     pub(crate) const fn rests(&self) -> bool {
         self.flags.has_any(RESTS)
+    }
+
+    /// Whether nobody but its handler is known to have something to say, or to have something said.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.rare.as_deref().is_none_or(|rare| {
+            rare.rarer.is_none()
+                && rare.pending.is_empty()
+                && rare.queue.as_ref().is_none_or(|queue| !queue.is_posted())
+        })
     }
 
     /// Whether something about the session is to be looked at beside what it has to say.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sockeye_protocol::{CloseReason, Connection, Instant, Output, Prepared, SendError};
+use sockeye_protocol::{CloseReason, Connection, Frames, Instant, Output, Prepared, SendError};
 
 use crate::engine::Remote;
 use crate::groups::{Group, Policy};
 use crate::handle::Handle;
 use crate::link::{Flag, Link};
+use crate::outgoing::{Batch, Outgoing};
 use crate::sender::{Queue, Sender};
-use crate::shared::Shared;
+use crate::shared::{self, Shared};
 use crate::slab::Key;
 use crate::stats::Stats;
 
@@ -174,13 +175,60 @@ impl<'p> Peer<'p> {
     pub fn sender(&mut self) -> Sender {
         let outbox_bytes = self.link.outbox.len();
         let (key, bytes_max) = (self.link.key, self.connection.config().outbox_bytes_max);
+        let is_plain = self.connection.sends_frames_as_they_are();
         let rare = self.link.rare_mut();
         let queue = rare.queue.get_or_insert_with(|| {
             rare.accounted = outbox_bytes;
             let mailbox = Arc::clone(&self.shared.mailbox);
-            Arc::new(Queue::new(key, mailbox, bytes_max, outbox_bytes, self.shared.now))
+            let now = self.shared.now;
+            Arc::new(Queue::new(key, mailbox, bytes_max, is_plain, outbox_bytes, now))
         });
         Sender { queue: Arc::clone(queue) }
+    }
+
+    /// Begins a batch, which must be empty: what senders have queued goes before it, and it is lent the
+    /// outbox's memory. False: the session cannot take a batch now, since it is closing, or since more
+    /// is queued than the outbox has room for.
+    ///
+    /// [`end_batch`](Self::end_batch) must follow in either case, before anything else is sent here.
+    pub fn begin_batch(&mut self, batch: &mut Batch) -> bool {
+        debug_assert!(batch.is_empty(), "a batch is ended before the next one begins");
+        self.collect_posted();
+        self.link.settle_queue(0);
+        let is_behind = self.link.rare.as_ref().is_some_and(|rare| !rare.pending.is_empty());
+        if is_behind || !self.connection.is_open() {
+            return false;
+        }
+        let queue = self.link.rare.as_ref().and_then(|rare| rare.queue.as_ref());
+        let outstanding = queue.map_or(0, |queue| queue.outstanding());
+        batch.begin(outstanding, self.connection.config().outbox_bytes_max);
+        self.shared.lend(self.link, SEND_BYTES);
+        if let Some(memory) = self.shared.outboxes.lend(&mut self.link.outbox).take_spare()
+            && let Some(memory) = batch.frames.lend(memory)
+        {
+            self.shared.pool.give_back(memory);
+        }
+        true
+    }
+
+    /// Sends what is in the batch, and then what senders have queued since it began.
+    pub fn end_batch(&mut self, batch: &mut Batch) {
+        if !batch.is_empty() {
+            for outgoing in batch.take_items() {
+                self.send_outgoing(outgoing);
+            }
+            self.send_frames(&mut batch.frames);
+            self.link.note_level(self.connection.config());
+            self.shared.list_flush(self.link);
+        }
+        if let Some(memory) = batch.frames.take_spare() {
+            if self.link.outbox.needs_spare() {
+                self.link.outbox.lend(memory);
+            } else {
+                self.shared.pool.give_back(memory);
+            }
+        }
+        self.collect_posted();
     }
 
     /// Makes the session a member of `group` until it leaves or ends, and returns the offset of the
@@ -224,12 +272,61 @@ impl<'p> Peer<'p> {
         sent
     }
 
-    /// What the handler sent through a [`Sender`] before this comes before it.
-    fn let_senders_go_first(&mut self) -> Result<(), SendError> {
+    fn send_frames(&mut self, frames: &mut Frames) {
+        if frames.is_empty() {
+            return;
+        }
+        if self.lacks_room(frames.len()) {
+            return self.hold(Outgoing::Frames(std::mem::take(frames)));
+        }
+        let messages = frames.messages() as u64;
+        let sent = self.connection.send_frames(frames, &mut self.shared.output(self.link));
+        if sent.is_ok() {
+            self.shared.stats.messages_sent += messages;
+        } else {
+            // It has begun to close in the meantime.
+            *frames = Frames::new();
+        }
+    }
+
+    fn send_outgoing(&mut self, outgoing: Outgoing) {
+        if self.lacks_room(outgoing.cost()) {
+            return self.hold(outgoing);
+        }
+        let mut output = self.shared.output(self.link);
+        let sent = shared::send(outgoing, self.connection, &mut output);
+        self.shared.stats.messages_sent += sent;
+    }
+
+    /// Whether something of this cost must wait outside of the outbox.
+    fn lacks_room(&self, cost: usize) -> bool {
+        let outbox = &self.link.outbox;
+        let total = outbox.len().saturating_add(cost);
+        self.link.rare.as_ref().is_some_and(|rare| !rare.pending.is_empty())
+            || (!outbox.is_empty() && total > self.connection.config().outbox_bytes_max)
+    }
+
+    /// Keeps it behind what senders have sent, and counts it with that.
+    fn hold(&mut self, outgoing: Outgoing) {
+        let rare = self.link.rare_mut();
+        if let Some(queue) = &rare.queue {
+            queue.reserve_beyond(outgoing.cost());
+            rare.pending.push_back(outgoing);
+            self.link.set(Flag::Congested);
+        }
+    }
+
+    /// Takes what senders have queued, if they have.
+    fn collect_posted(&mut self) {
         let queue = self.link.rare.as_ref().and_then(|rare| rare.queue.as_ref());
         if queue.is_some_and(|queue| queue.is_posted()) {
             self.shared.collect(self.link, self.connection);
         }
+    }
+
+    /// What the handler sent through a [`Sender`] before this comes before it.
+    fn let_senders_go_first(&mut self) -> Result<(), SendError> {
+        self.collect_posted();
         match &self.link.rare {
             Some(rare) if !rare.pending.is_empty() => Err(SendError::Full),
             _ => Ok(()),

@@ -7,17 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use sockeye_protocol::{CloseReason, Instant, Prepared, SendError};
+use sockeye_protocol::{CloseReason, Frames, Instant, Prepared, SendError};
 
 use crate::guard::guard;
 use crate::mailbox::{Command, Mailbox};
+use crate::outgoing::{Batch, HEADER_BYTES_MAX, Outgoing, Small};
 use crate::slab::Key;
 
 /// The most messages that a queue makes room for at once.
 const BATCH_EXPECTED_MAX: u32 = 64;
-
-/// The longest header that a frame of either role can have (RFC 6455 section 5.2).
-const HEADER_BYTES_MAX: usize = 14;
 
 /// Sends to one session, from any thread. Clones share one queue and one budget.
 ///
@@ -42,8 +40,12 @@ impl Sender {
     /// # Errors
     /// [`SendError::Full`]: over the budget, try again after [`poll_ready`](Self::poll_ready).
     /// [`SendError::NotOpen`]: the session is closing or gone. Either way nothing was taken.
-    pub fn send_text(&self, text: impl Into<String>) -> Result<(), SendError> {
-        self.queue.push(Outgoing::Text(text.into()))
+    pub fn send_text(&self, text: impl AsRef<str> + Into<String>) -> Result<(), SendError> {
+        if self.copies(text.as_ref().len()) {
+            self.queue.push_small(Small::Text(text.as_ref()))
+        } else {
+            self.queue.push(Outgoing::Text(text.into()))
+        }
     }
 
     /// Sends a text message, or gives the text back: for who waits until there is room.
@@ -51,6 +53,9 @@ impl Sender {
     /// # Errors
     /// As for `send_text`.
     pub fn offer_text(&self, text: String) -> Result<(), (SendError, String)> {
+        if self.copies(text.len()) {
+            return self.queue.push_small(Small::Text(&text)).map_err(|error| (error, text));
+        }
         self.queue.offer(Outgoing::Text(text)).map_err(|(error, message)| match message {
             Outgoing::Text(text) => (error, text),
             _ => unreachable!("what was offered is given back"),
@@ -62,7 +67,32 @@ impl Sender {
     /// # Errors
     /// As for `send_text`.
     pub fn send_binary(&self, payload: impl Into<Bytes>) -> Result<(), SendError> {
-        self.queue.push(Outgoing::Binary(payload.into()))
+        self.offer_binary(payload.into()).map_err(|(error, _payload)| error)
+    }
+
+    /// Sends a binary message, or gives the payload back: for who waits until there is room.
+    ///
+    /// # Errors
+    /// As for `send_text`.
+    pub fn offer_binary(&self, payload: Bytes) -> Result<(), (SendError, Bytes)> {
+        if self.copies(payload.len()) {
+            return self
+                .queue
+                .push_small(Small::Binary(&payload))
+                .map_err(|error| (error, payload));
+        }
+        self.queue.offer(Outgoing::Binary(payload)).map_err(|(error, message)| match message {
+            Outgoing::Binary(payload) => (error, payload),
+            _ => unreachable!("what was offered is given back"),
+        })
+    }
+
+    /// Whether a message of so many bytes is framed at once, with a copy: then who sends it need not
+    /// own it, and may use its memory again.
+    #[must_use]
+    #[inline]
+    pub fn copies(&self, payload_len: usize) -> bool {
+        self.queue.is_plain && Frames::suit(payload_len)
     }
 
     /// Sends a message that was encoded once for many. Errors are those of `send_text`.
@@ -83,6 +113,71 @@ impl Sender {
             return Err(SendError::ControlTooLong);
         }
         self.queue.push(Outgoing::Ping(payload))
+    }
+
+    /// Whether something was sent through the queue and has not been taken from it.
+    #[must_use]
+    #[inline]
+    pub fn is_queued(&self) -> bool {
+        self.queue.posted.load(Ordering::Acquire)
+    }
+
+    /// Puts a text message into a batch, if there is room for it beside what was outstanding when that began.
+    ///
+    /// # Errors
+    /// [`SendError::Full`], and the text comes back.
+    pub fn put_text(&self, text: String, batch: &mut Batch) -> Result<(), (SendError, String)> {
+        if !batch.admit(text.len() + HEADER_BYTES_MAX) {
+            return Err((SendError::Full, text));
+        }
+        batch.push(Outgoing::Text(text));
+        Ok(())
+    }
+
+    /// As [`put_text`](Self::put_text), for a binary message.
+    ///
+    /// # Errors
+    /// [`SendError::Full`], and the payload comes back.
+    pub fn put_binary(&self, payload: Bytes, batch: &mut Batch) -> Result<(), (SendError, Bytes)> {
+        if !batch.admit(payload.len() + HEADER_BYTES_MAX) {
+            return Err((SendError::Full, payload));
+        }
+        batch.push(Outgoing::Binary(payload));
+        Ok(())
+    }
+
+    /// Copies a text message into a batch, where this sender [copies](Self::copies) its like.
+    ///
+    /// # Errors
+    /// [`SendError::Full`].
+    #[inline]
+    pub fn put_text_copy(&self, text: &str, batch: &mut Batch) -> Result<(), SendError> {
+        self.put_small(Small::Text(text), batch)
+    }
+
+    /// As [`put_text_copy`](Self::put_text_copy), for a binary message.
+    ///
+    /// # Errors
+    /// [`SendError::Full`].
+    #[inline]
+    pub fn put_binary_copy(&self, payload: &[u8], batch: &mut Batch) -> Result<(), SendError> {
+        self.put_small(Small::Binary(payload), batch)
+    }
+
+    #[inline]
+    fn put_small(&self, small: Small<'_>, batch: &mut Batch) -> Result<(), SendError> {
+        debug_assert!(self.copies(small.len()), "the caller has asked");
+        if !batch.admit(Frames::framed_len(small.len())) {
+            return Err(SendError::Full);
+        }
+        batch.push_small(small);
+        Ok(())
+    }
+
+    /// Queues what is in a batch, which is older than all that waits there, and counts it. If the
+    /// session is closing it is dropped, as what waits in the queue would be.
+    pub fn send_batch(&self, batch: &mut Batch) {
+        self.queue.push_first(batch);
     }
 
     /// Begins the closing handshake once everything sent before has been handed over. Sending is
@@ -109,7 +204,7 @@ impl Sender {
     /// Bytes that were sent and not yet taken by the kernel.
     #[must_use]
     pub fn outstanding(&self) -> usize {
-        self.queue.outstanding.load(Ordering::Acquire)
+        self.queue.outstanding()
     }
 
     /// When bytes of the peer were last read, those of an unfinished message included; or when the
@@ -178,37 +273,13 @@ impl fmt::Debug for Sender {
     }
 }
 
-pub(crate) enum Outgoing {
-    Text(String),
-    Binary(Bytes),
-    Prepared(Prepared),
-    Ping(Bytes),
-    Close(Option<CloseReason<'static>>),
-}
-
-impl Outgoing {
-    /// At least what the message takes in the outbox.
-    pub(crate) fn cost(&self) -> usize {
-        let payload_bytes = match self {
-            Self::Text(text) => text.len(),
-            Self::Binary(payload) | Self::Ping(payload) => payload.len(),
-            Self::Prepared(prepared) => prepared.frame_len(),
-            Self::Close(_) => return 0,
-        };
-        payload_bytes + HEADER_BYTES_MAX
-    }
-
-    /// Text or binary, not a control frame.
-    pub(crate) const fn is_message(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Binary(_) | Self::Prepared(_))
-    }
-}
-
 /// What all clones of a session's [`Sender`] share with its reactor.
 pub(crate) struct Queue {
     key: Key,
     mailbox: Arc<Mailbox>,
     bytes_max: usize,
+    /// What is sent leaves neither masked nor compressed.
+    is_plain: bool,
     /// Bytes in `messages`, in what the reactor has taken from it, and in the outbox.
     outstanding: AtomicUsize,
     /// When something was last read, in nanoseconds.
@@ -239,6 +310,7 @@ impl Queue {
         key: Key,
         mailbox: Arc<Mailbox>,
         bytes_max: usize,
+        is_plain: bool,
         outbox_bytes: usize,
         now: Instant,
     ) -> Self {
@@ -246,6 +318,7 @@ impl Queue {
             key,
             mailbox,
             bytes_max,
+            is_plain,
             outstanding: AtomicUsize::new(outbox_bytes),
             heard: AtomicU64::new(now.as_nanos()),
             posted: AtomicBool::new(false),
@@ -281,6 +354,47 @@ impl Queue {
         Ok(())
     }
 
+    /// Frames a message behind the last of those that wait.
+    fn push_small(&self, small: Small<'_>) -> Result<(), SendError> {
+        {
+            let mut state = self.lock();
+            if state.closed {
+                return Err(SendError::NotOpen);
+            }
+            self.reserve(Frames::framed_len(small.len()))?;
+            small.push_behind(&mut state.messages);
+        }
+        self.notify();
+        Ok(())
+    }
+
+    fn push_first(&self, batch: &mut Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let cost = batch.cost();
+        let late: Vec<Outgoing> = {
+            let mut state = self.lock();
+            if state.closed {
+                batch.take_all().collect()
+            } else {
+                self.reserve_beyond(cost);
+                for outgoing in batch.take_all().rev() {
+                    state.messages.push_front(outgoing);
+                }
+                Vec::new()
+            }
+        };
+        // Outside of the lock: a payload's owner is the user's.
+        drop(late);
+        self.notify();
+    }
+
+    /// Counts what was let in already.
+    pub(crate) fn reserve_beyond(&self, cost: usize) {
+        self.outstanding.fetch_add(cost, Ordering::AcqRel);
+    }
+
     fn reserve(&self, cost: usize) -> Result<(), SendError> {
         self.outstanding
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |outstanding| {
@@ -295,6 +409,10 @@ impl Queue {
         if !self.posted.load(Ordering::SeqCst) && !self.posted.swap(true, Ordering::SeqCst) {
             self.mailbox.post_always(Command::Collect(self.key));
         }
+    }
+
+    pub(crate) fn outstanding(&self) -> usize {
+        self.outstanding.load(Ordering::Acquire)
     }
 
     fn low_mark(&self) -> usize {

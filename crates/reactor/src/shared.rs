@@ -13,7 +13,7 @@ use crate::link::{Flag, Held, Link};
 use crate::mailbox::Mailbox;
 use crate::outboxes::Outboxes;
 use crate::outcome::Cause;
-use crate::sender::Outgoing;
+use crate::outgoing::Outgoing;
 use crate::slab::Key;
 use crate::stats::Stats;
 
@@ -229,9 +229,7 @@ impl Shared {
             if let Some(message) = rare.pending.pop_front() {
                 // The only error left is that the connection has begun to close: nobody is told,
                 // as nobody would be if it had closed a moment after the message.
-                let is_message = message.is_message();
-                let sent = send(message, connection, &mut output);
-                self.stats.messages_sent += u64::from(is_message && sent.is_ok());
+                self.stats.messages_sent += send(message, connection, &mut output);
             }
         }
         // An idle session holds no buffer.
@@ -267,16 +265,22 @@ fn keeps(member: Member, link: &Link, limits: &Limits) -> bool {
             || link.rarer().is_some_and(|rarer| !rarer.held.is_empty()))
 }
 
-fn send(
-    message: Outgoing,
-    connection: &mut Connection,
-    output: &mut Output<'_>,
-) -> Result<(), SendError> {
-    match message {
+/// Sends it, and returns how many messages were sent.
+pub(crate) fn send(message: Outgoing, connection: &mut Connection, output: &mut Output<'_>) -> u64 {
+    let messages = message.messages() as u64;
+    let sent = match message {
+        Outgoing::Frames(mut frames) => {
+            let sent = connection.send_frames(&mut frames, output);
+            if let Some(spare) = frames.take_spare() {
+                output.buffers.give_back(spare);
+            }
+            sent
+        }
         Outgoing::Text(text) => connection.send_text_owned(text, output),
         Outgoing::Binary(payload) => connection.send_binary_owned(payload, output),
         Outgoing::Prepared(prepared) => connection.send_prepared(&prepared, output),
         Outgoing::Ping(payload) => connection.send_ping(&payload, output),
         Outgoing::Close(reason) => connection.close(reason, output),
-    }
+    };
+    if sent.is_ok() { messages } else { 0 }
 }

@@ -10,7 +10,7 @@ use crate::close::{CloseCode, CloseReason};
 use crate::deflate::Deflater;
 use crate::error::SendError;
 use crate::frame::{CONTROL_BYTES_MAX, MaskKeys, Opcode};
-use crate::message::{self, Prepared};
+use crate::message::{self, Frames, Prepared};
 use crate::outbox::Outbox;
 use crate::role::Role;
 
@@ -142,6 +142,31 @@ impl Connection {
             return false;
         }
         self.role == Role::Server && self.is_open()
+    }
+
+    /// Sends messages that were framed beforehand, all of them or none. Where that pays they are not
+    /// copied: then `frames` has the memory of the outbox afterwards, and the outbox that of `frames`.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text), and [`SendError::Unmasked`] for a client.
+    pub fn send_frames(
+        &mut self,
+        frames: &mut Frames,
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        if self.role == Role::Client {
+            return Err(SendError::Unmasked);
+        }
+        if !self.is_open() {
+            return Err(SendError::NotOpen);
+        }
+        let total = output.outbox.len().saturating_add(frames.len());
+        if !output.outbox.is_empty() && total > self.config.outbox_bytes_max {
+            return Err(SendError::Full);
+        }
+        frames.move_to(output.outbox);
+        Ok(())
     }
 
     /// Sends a ping with at most 125 bytes (section 5.5.2), beside those of the keepalive.

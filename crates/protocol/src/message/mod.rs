@@ -6,9 +6,11 @@ mod progress;
 mod classes;
 mod control;
 mod prepared;
+mod frames;
 mod writer;
 
 pub use buffers::Buffers;
+pub use frames::Frames;
 pub use prepared::Prepared;
 pub(crate) use reader::MessageReader;
 #[cfg(feature = "deflate")]

@@ -10,7 +10,7 @@ use crate::outbox::Outbox;
 
 /// Payloads from this size on are sent from where they lie; smaller ones are copied behind what
 /// waits already.
-const SENT_FROM_WHERE_IT_LIES: usize = 16 * 1024;
+pub(super) const SENT_FROM_WHERE_IT_LIES: usize = 16 * 1024;
 
 /// How many bytes a frame takes in the outbox.
 pub(crate) const fn framed_len(payload_len: usize, masked: bool) -> usize {

@@ -101,8 +101,8 @@ impl<S: Service, E: Engine> Reactor<S, E> {
     }
 }
 
-/// Writes what reading, or a deadline, has made the session say, if nothing else can make it say something in this
-/// turn and nothing else is to be done about it: no sender, no group, no end. What was just touched
+/// Writes what reading, or a deadline, has made the session say, if nothing else is known to make it say something in
+/// this turn and nothing else is to be done about it: nothing queued by senders, no group, no end. What was just touched
 /// is still in the nearest caches then, and the flush phase has nothing to look at. Returns whether
 /// that was so and all could be written.
 pub(super) fn settle_plain<E: Engine>(
@@ -111,12 +111,13 @@ pub(super) fn settle_plain<E: Engine>(
     link: &mut Link,
     connection: &mut Connection,
 ) -> bool {
-    if link.rare.is_some() || link.is_remarkable() || !connection.is_open() {
+    if !link.is_alone() || link.is_remarkable() || !connection.is_open() {
         return false;
     }
     write_open(engine, shared, link, connection);
+    link.settle_queue(0);
     shared.reclaim(link);
-    link.outbox.is_empty() && link.rare.is_none() && !link.is_remarkable()
+    link.outbox.is_empty() && link.is_alone() && !link.is_remarkable()
 }
 
 /// What one step of reading came to.
@@ -224,13 +225,27 @@ pub(super) fn feed<H: Handler>(
 ) -> usize {
     shared.lend(link, input.len());
     let mut inflated = 0;
-    let fed = guard(|| feed_events(shared, link, connection, handler, input, &mut inflated));
+    let fed = guard(|| feed_read(shared, link, connection, handler, input, &mut inflated));
     note(link, fed);
     if !input.is_empty() && connection.closed().is_none() && !link.is(Flag::Panicked) {
         let bytes = shared.pool.copy_of(input);
         link.rarer_mut().spill = Spill { bytes, start: 0 };
     }
     inflated
+}
+
+/// Tells the events of one read, and then that it is over.
+fn feed_read<H: Handler>(
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+    handler: &mut H,
+    input: &mut &mut [u8],
+    inflated: &mut usize,
+) -> Result<(), ProtocolError> {
+    let fed = feed_events(shared, link, connection, handler, input, inflated);
+    handler.after_read(&mut Peer::new(link, connection, shared));
+    fed
 }
 
 fn feed_events<H: Handler>(
@@ -284,7 +299,7 @@ fn feed_spill<H: Handler>(
     let before = input.len();
     shared.lend(link, before);
     let mut inflated = 0;
-    let fed = guard(|| feed_events(shared, link, connection, handler, &mut input, &mut inflated));
+    let fed = guard(|| feed_read(shared, link, connection, handler, &mut input, &mut inflated));
     let left = input.len();
     note(link, fed);
     if left == 0 || connection.closed().is_some() || link.is(Flag::Panicked) {
@@ -309,7 +324,9 @@ fn feed_received<H: Handler>(
         if let Some(event) = connection.received(count, &mut output)? {
             link.note_level(connection.config());
             shared.stats.messages_received += 1;
-            handler.event(&mut Peer::new(link, connection, shared), event);
+            let mut peer = Peer::new(link, connection, shared);
+            handler.event(&mut peer, event);
+            handler.after_read(&mut peer);
         }
         Ok(())
     });

@@ -1,15 +1,19 @@
 //! The part of an executor that its own thread reaches without a lock, found through a thread local.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use sockeye_protocol::Instant;
+use sockeye_reactor::Slab;
 
 use super::key::TaskKey;
-use super::remote::{LocalFuture, Remote};
+use super::remote::{LocalFuture, Remote, TaskWaker};
 use super::timers::{TimerKey, Timers};
 
 thread_local! {
@@ -17,12 +21,30 @@ thread_local! {
     static CURRENT: RefCell<Option<Rc<Local>>> = const { RefCell::new(None) };
 }
 
-/// Ready tasks, new tasks and timers of the loop that runs on this thread.
+/// Tasks and timers of the loop that runs on this thread. Nothing is borrowed while code of a user runs.
 pub(crate) struct Local {
     remote: Arc<Remote>,
-    ready: RefCell<VecDeque<TaskKey>>,
-    spawned: RefCell<Vec<LocalFuture>>,
+    ready: RefCell<VecDeque<Arc<TaskWaker>>>,
+    tasks: RefCell<Slab<Task>>,
     timers: RefCell<Timers>,
+    /// The task that is being polled, and what its waker is known by.
+    polled: Cell<Option<(TaskKey, WakerName)>>,
+    panics: Cell<u64>,
+}
+
+/// One task.
+struct Task {
+    /// While it is polled another stands here that is always pending.
+    future: LocalFuture,
+    /// Made once, so that a poll need not count who holds it.
+    waker: Waker,
+}
+
+/// What tells one waker from another: the addresses that it consists of.
+type WakerName = (usize, usize);
+
+fn name_of(waker: &Waker) -> WakerName {
+    (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr())
 }
 
 impl Local {
@@ -30,8 +52,10 @@ impl Local {
         Self {
             remote,
             ready: RefCell::default(),
-            spawned: RefCell::default(),
+            tasks: RefCell::new(Slab::new()),
             timers: RefCell::default(),
+            polled: Cell::new(None),
+            panics: Cell::new(0),
         }
     }
 
@@ -54,20 +78,114 @@ impl Local {
         &self.remote
     }
 
+    /// Does something with the loop of this thread, if it is the one that `remote` belongs to. No code of a user.
+    fn with_current_of<R>(remote: &Arc<Remote>, act: impl FnOnce(&Self) -> R) -> Option<R> {
+        let on_own = |current: &RefCell<Option<Rc<Self>>>| {
+            let current = current.borrow();
+            let local = current.as_deref().filter(|local| Arc::ptr_eq(&local.remote, remote))?;
+            Some(act(local))
+        };
+        CURRENT.try_with(on_own).ok().flatten()
+    }
+
+    /// The task of this thread's loop that is being polled, if `waker` is its own and not one that something within it
+    /// has made, and if the loop is the one that `remote` belongs to.
+    pub(crate) fn polled_with(remote: &Arc<Remote>, waker: &Waker) -> Option<TaskKey> {
+        Self::with_current_of(remote, |local| {
+            let (key, name) = local.polled.get()?;
+            (name == name_of(waker)).then_some(key)
+        })?
+    }
+
+    /// A new task, which is ready.
     pub(crate) fn spawn(&self, future: LocalFuture) {
-        self.spawned.borrow_mut().push(future);
+        let task = self.insert(future);
+        self.make_ready(&task);
     }
 
-    pub(super) fn take_spawned(&self) -> Vec<LocalFuture> {
-        std::mem::take(&mut *self.spawned.borrow_mut())
+    /// A new task, which is polled for the first time at once.
+    pub(crate) fn start(&self, future: LocalFuture) {
+        let task = self.insert(future);
+        self.poll_now(task.key);
     }
 
-    pub(super) fn push_ready(&self, key: TaskKey) {
-        self.ready.borrow_mut().push_back(key);
+    fn insert(&self, future: LocalFuture) -> Arc<TaskWaker> {
+        let mut made = None;
+        self.tasks.borrow_mut().insert_with(|key| {
+            let state = made.insert(Arc::new(TaskWaker {
+                key,
+                is_ready: AtomicBool::new(false),
+                queued: AtomicBool::new(false),
+                remote: Arc::clone(&self.remote),
+            }));
+            Task { future, waker: Waker::from(Arc::clone(state)) }
+        });
+        made.expect("a slab makes what it inserts")
     }
 
-    pub(super) fn next_ready(&self) -> Option<TaskKey> {
-        self.ready.borrow_mut().pop_front()
+    /// Tasks that have not ended.
+    pub(super) fn tasks_len(&self) -> usize {
+        self.tasks.borrow().len()
+    }
+
+    /// Panics caught so far, each of which ended its task.
+    pub(super) fn panics(&self) -> u64 {
+        self.panics.get()
+    }
+
+    /// Polls the task that has been on the ready list for longest. From here on a wake puts it there again.
+    pub(super) fn poll_next(&self) -> bool {
+        let Some(task) = self.ready.borrow_mut().pop_front() else { return false };
+        task.is_ready.store(false, Ordering::Relaxed);
+        self.poll_now(task.key);
+        true
+    }
+
+    /// Polls a task at once, whether it was woken or not; one that was woken is polled again in its turn. Does nothing
+    /// if it has ended, or is being polled.
+    pub(crate) fn poll_now(&self, key: TaskKey) {
+        let Some(mut task) = self.lend(key) else { return };
+        let outer = self.polled.replace(Some((key, name_of(&task.waker))));
+        let mut context = Context::from_waker(&task.waker);
+        let polled = catch_unwind(AssertUnwindSafe(|| task.future.as_mut().poll(&mut context)));
+        self.polled.set(outer);
+        if matches!(polled, Ok(Poll::Pending)) {
+            if let Some(place) = self.tasks.borrow_mut().get_mut(key) {
+                *place = task;
+            }
+            return;
+        }
+        let place = self.tasks.borrow_mut().remove(key);
+        // Dropping a future runs code of its user.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop((task, place))));
+        let panics = u64::from(polled.is_err()) + u64::from(dropped.is_err());
+        self.panics.set(self.panics.get() + panics);
+    }
+
+    /// Takes a task out of its place, which is kept for it.
+    fn lend(&self, key: TaskKey) -> Option<Task> {
+        let mut tasks = self.tasks.borrow_mut();
+        let place = tasks.get_mut(key)?;
+        // Neither of these takes memory.
+        let stand_in = Task { future: Box::pin(pending()), waker: Waker::noop().clone() };
+        Some(std::mem::replace(place, stand_in))
+    }
+
+    /// The loop has ended: its tasks go with it, and one that panics while it is dropped takes no other along.
+    pub(super) fn drop_tasks(&self) {
+        let keys: Vec<TaskKey> = self.tasks.borrow().iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let task = self.tasks.borrow_mut().remove(key);
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
+        }
+    }
+
+    /// Puts a task that was woken on the ready list, unless it is there.
+    fn make_ready(&self, task: &Arc<TaskWaker>) {
+        if !task.is_ready.load(Ordering::Relaxed) {
+            task.is_ready.store(true, Ordering::Relaxed);
+            self.ready.borrow_mut().push_back(Arc::clone(task));
+        }
     }
 
     pub(super) fn ready_len(&self) -> usize {
@@ -75,7 +193,7 @@ impl Local {
     }
 
     pub(super) fn has_ready(&self) -> bool {
-        self.ready_len() > 0 || !self.spawned.borrow().is_empty() || self.remote.is_pending()
+        self.ready_len() > 0 || self.remote.is_pending()
     }
 
     pub(super) fn arm(&self, key: TimerKey, waker: Waker) {
@@ -99,15 +217,32 @@ impl Local {
     /// Takes over what other threads asked for.
     pub(super) fn take_remote(&self) {
         let Some(queue) = self.remote.take() else { return };
-        self.ready.borrow_mut().extend(queue.ready);
-        self.spawned
-            .borrow_mut()
-            .extend(queue.spawned.into_iter().map(|future| -> LocalFuture { future }));
+        for task in queue.ready {
+            // What was written before a wake that found it in the queue is seen by the poll that follows.
+            task.queued.swap(false, Ordering::AcqRel);
+            self.make_ready(&task);
+        }
+        for future in queue.spawned {
+            self.spawn(future);
+        }
         for (key, waker) in queue.armed {
             self.arm(key, waker);
         }
         for key in queue.disarmed {
             self.disarm(key);
+        }
+    }
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let on_own_thread = Local::with_current_of(&self.remote, |local| local.make_ready(self));
+        if on_own_thread.is_none() {
+            self.remote.wake_task(self);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The small executor of an event loop: tasks in a slab, polled in the loop's `tasks` phase on the loop's own thread,
-//! so their futures need not be `Send`. Waking a task on that thread costs no system call.
+//! so their futures need not be `Send`. Waking a task on that thread costs no system call. A task that waits for what
+//! the loop has at hand is polled then and there.
 //!
 //! ```text
+//!   own thread:     poll_now ───────────────────────────▶ polled
 //!   own thread:     wake ──────────────▶ ready ─────────▶ run, in this turn or the next
 //!   other threads:  wake ─▶ remote queue ─▶ one wake of the loop ─┘
 //! ```
@@ -9,7 +11,6 @@
 mod interval;
 mod spawn;
 mod sleep;
-mod task;
 mod local;
 mod remote;
 mod timers;
@@ -19,15 +20,10 @@ mod pool;
 mod slot;
 mod block_on;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Context;
 
 use sockeye_protocol::Instant;
-
-use self::key::TaskKey;
-use self::task::Tasks;
 
 pub use self::interval::{Interval, interval};
 pub use self::sleep::{Sleep, sleep};
@@ -35,6 +31,7 @@ pub use self::spawn::{JoinHandle, spawn, spawn_blocking};
 
 pub(crate) use self::block_on::{block_on, block_on_until};
 pub(crate) use self::clock::Clock;
+pub(crate) use self::key::{TaskKey, from_bits, to_bits};
 pub(crate) use self::local::Local;
 pub(crate) use self::pool::Pool;
 pub(crate) use self::remote::Remote;
@@ -52,17 +49,11 @@ const POLLS_PER_TURN: usize = 256;
 /// The tasks of one loop. Lives in the loop's service; everything else reaches it through [`Local`] and [`Remote`].
 pub(crate) struct Executor {
     local: Rc<Local>,
-    tasks: Tasks,
-    panics: u64,
 }
 
 impl Executor {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self {
-            local: Rc::new(Local::new(Arc::new(Remote::new(clock)))),
-            tasks: Tasks::default(),
-            panics: 0,
-        }
+        Self { local: Rc::new(Local::new(Arc::new(Remote::new(clock)))) }
     }
 
     /// What the loop's own thread uses to reach the executor.
@@ -76,17 +67,16 @@ impl Executor {
     }
 
     /// Polls what is ready. Called once per turn; a task that is always ready gets its share and no more.
-    pub(crate) fn run(&mut self, now: Instant) {
+    pub(crate) fn run(&self, now: Instant) {
         self.local.take_remote();
         for waker in self.local.expired(now) {
             waker.wake();
         }
-        self.admit_spawned();
         let budget = self.local.ready_len().max(POLLS_PER_TURN);
         for _ in 0..budget {
-            let Some(key) = self.local.next_ready() else { break };
-            self.poll(key);
-            self.admit_spawned();
+            if !self.local.poll_next() {
+                break;
+            }
         }
     }
 
@@ -96,51 +86,18 @@ impl Executor {
     }
 
     /// Panics caught so far, each of which ended its task.
-    pub(crate) const fn panics(&self) -> u64 {
-        self.panics
+    pub(crate) fn panics(&self) -> u64 {
+        self.local.panics()
     }
 
     /// Tasks that have not ended.
     pub(crate) fn len(&self) -> usize {
-        self.tasks.len()
-    }
-
-    fn admit_spawned(&mut self) {
-        for future in self.local.take_spawned() {
-            let key = self.tasks.insert(future, self.local.remote());
-            self.local.push_ready(key);
-        }
-    }
-
-    fn poll(&mut self, key: TaskKey) {
-        let Some(task) = self.tasks.get_mut(key) else { return };
-        let waker = task.begin_poll();
-        let mut context = Context::from_waker(&waker);
-        let polled = catch_unwind(AssertUnwindSafe(|| task.future.as_mut().poll(&mut context)));
-        match polled {
-            Ok(std::task::Poll::Pending) => {}
-            Ok(std::task::Poll::Ready(())) => self.end(key),
-            Err(_) => {
-                self.panics += 1;
-                self.end(key);
-            }
-        }
-    }
-
-    /// Dropping a future runs code of its user.
-    fn end(&mut self, key: TaskKey) {
-        let task = self.tasks.remove(key);
-        if catch_unwind(AssertUnwindSafe(|| drop(task))).is_err() {
-            self.panics += 1;
-        }
+        self.local.tasks_len()
     }
 }
 
 impl Drop for Executor {
-    /// The loop has ended: its tasks go with it, and one that panics while it is dropped takes no other along.
     fn drop(&mut self) {
-        for task in self.tasks.drain() {
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
-        }
+        self.local.drop_tasks();
     }
 }

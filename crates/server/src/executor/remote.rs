@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use super::clock::Clock;
@@ -33,10 +33,20 @@ pub(crate) struct Remote {
 /// What other threads asked for since the loop last looked.
 #[derive(Default)]
 pub(crate) struct RemoteQueue {
-    pub(super) ready: VecDeque<TaskKey>,
+    pub(super) ready: VecDeque<Arc<TaskWaker>>,
     pub(super) spawned: Vec<SendFuture>,
     pub(super) armed: Vec<(TimerKey, Waker)>,
     pub(super) disarmed: Vec<TimerKey>,
+}
+
+/// What wakes a task, from any thread.
+pub(super) struct TaskWaker {
+    pub(super) key: TaskKey,
+    /// Whether it is on the ready list. The loop's own thread alone asks.
+    pub(super) is_ready: AtomicBool,
+    /// Whether it lies in the remote queue, where it is once at most.
+    pub(super) queued: AtomicBool,
+    pub(super) remote: Arc<Remote>,
 }
 
 impl Remote {
@@ -73,8 +83,10 @@ impl Remote {
         self.ask(|_| {});
     }
 
-    pub(super) fn wake_task(&self, key: TaskKey) {
-        self.ask(|queue| queue.ready.push_back(key));
+    pub(super) fn wake_task(&self, task: &Arc<TaskWaker>) {
+        if !task.queued.swap(true, Ordering::AcqRel) {
+            self.ask(|queue| queue.ready.push_back(Arc::clone(task)));
+        }
     }
 
     pub(super) fn arm(&self, key: TimerKey, waker: Waker) {

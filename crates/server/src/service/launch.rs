@@ -22,7 +22,7 @@ where
             // An accepted connection never fails to connect.
             let Ok(socket) = opened else { return };
             let local = Local::current().expect("a connection opens within its loop");
-            local.spawn(Box::pin(run_async(socket, route, move |error| app.report(error))));
+            local.start(Box::pin(run_async(socket, route, move |error| app.report(error))));
         });
         Ok(launch)
     }))

@@ -194,6 +194,13 @@ impl Handler for Session {
         }
     }
 
+    fn after_read(&mut self, peer: &mut Peer<'_>) {
+        match self {
+            Self::Socket(handler) => handler.after_read(peer),
+            Self::Events(handler) => handler.after_read(peer),
+        }
+    }
+
     fn writable(&mut self, peer: &mut Peer<'_>) {
         match self {
             Self::Socket(handler) => handler.writable(peer),

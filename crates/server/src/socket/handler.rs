@@ -8,12 +8,13 @@ use sockeye_protocol::{CloseCode, Event, Initiator, Role};
 use sockeye_reactor::{Cause, ConnectError, Handler, Outcome, Peer};
 
 use super::Socket;
+use super::hand::{self, Arrived, Put};
 use super::home::Home;
 use super::ping;
 use super::queue::Closed;
 use super::receiver::Receiver;
 use super::shared::{About, Shared};
-use crate::message::Message;
+use crate::executor::Local;
 use crate::router::Params;
 
 /// Turns what the loop reports into what a [`Socket`] yields.
@@ -55,15 +56,49 @@ impl SocketHandler {
         }
     }
 
-    fn deliver(&self, peer: &mut Peer<'_>, message: Message) {
+    /// What is not wanted is not even made a message.
+    #[inline]
+    fn deliver(&self, peer: &mut Peer<'_>, arrived: Arrived<'_>) {
         let Stage::Open(shared) = &self.0 else { return };
         if shared.pinging.load(Ordering::Relaxed) {
             shared.note_activity(peer.now());
         }
-        if shared.deliver(message) {
-            peer.pause();
+        if shared.is_deaf() {
+            return;
+        }
+        match hand::put(shared.id(), || shared.room(), arrived) {
+            Put::Taken => {}
+            Put::Full => pass_on(shared, peer),
+            Put::Busy(message) => {
+                shared.put(Box::new([message].into()));
+                pause_if_full(shared, peer);
+            }
         }
     }
+}
+
+fn pause_if_full(shared: &Shared, peer: &mut Peer<'_>) {
+    if shared.is_full() && shared.begin_pause() {
+        peer.pause();
+    }
+}
+
+/// Gives what the hand holds to the socket: to its task, if that is one of this loop's and waits for it, and what it
+/// leaves to the inbox.
+fn pass_on(shared: &Shared, peer: &mut Peer<'_>) {
+    let remote = &shared.home.remote;
+    if let Some(key) = shared.parked()
+        && let Some(local) = Local::current_of(remote)
+    {
+        remote.clock().follow(peer.now());
+        hand::begin(peer);
+        local.poll_now(key);
+        hand::end(peer);
+    }
+    if let Some(left) = hand::release() {
+        shared.put(left);
+    }
+    pause_if_full(shared, peer);
 }
 
 impl Handler for SocketHandler {
@@ -75,14 +110,23 @@ impl Handler for SocketHandler {
         let about = About { params, subprotocol, address: peer.remote() };
         let shared = Shared::new(home, peer.sender(), role, about);
         let socket = Socket::new(Receiver::new(&shared));
-        self.0 = Stage::Open(shared);
-        launch(Ok(socket));
+        self.0 = Stage::Open(Arc::clone(&shared));
+        shared.home.remote.clock().follow(peer.now());
+        // A route begins at once, and what it says first leaves with the answer to the handshake.
+        if hand::hold(shared.id()) {
+            hand::begin(peer);
+            launch(Ok(socket));
+            hand::end(peer);
+            hand::release();
+        } else {
+            launch(Ok(socket));
+        }
     }
 
     fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
         match event {
-            Event::Text(text) => self.deliver(peer, Message::Text(text.into_string())),
-            Event::Binary(payload) => self.deliver(peer, Message::Binary(payload.into_bytes())),
+            Event::Text(text) => self.deliver(peer, Arrived::Text(text)),
+            Event::Binary(payload) => self.deliver(peer, Arrived::Binary(payload)),
             Event::Pong(payload) => {
                 let Stage::Open(shared) = &self.0 else { return };
                 let own = ping::round_trip(&payload, peer.now())
@@ -93,6 +137,14 @@ impl Handler for SocketHandler {
             }
             // Its end follows in this turn, and tells who closed first.
             _ => {}
+        }
+    }
+
+    fn after_read(&mut self, peer: &mut Peer<'_>) {
+        if let Stage::Open(shared) = &self.0
+            && hand::len(shared.id()) > 0
+        {
+            pass_on(shared, peer);
         }
     }
 

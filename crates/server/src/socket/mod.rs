@@ -6,6 +6,9 @@
 //!                 ▲ pause when full     resume at half ─┘       ├─ Socket
 //!   outbox ◀─ the reactor's queue, 1 MiB with the outbox ◀─ Sender ┘
 //! ```
+//!
+//! A task of the loop's own that waits for a message is polled right behind the read that brings some: then both go by
+//! way of the hand, which is the thread's own, and neither inbox nor queue is touched.
 
 mod context;
 mod route;
@@ -18,7 +21,11 @@ mod handle;
 mod shared;
 mod home;
 mod registry;
+mod address;
+mod hand;
+mod counts;
 mod queue;
+mod shelf;
 mod id;
 
 use std::io;

@@ -99,7 +99,7 @@ impl Pinger {
             }
             // While the inbox is full nobody listens, and a ping behind bytes that wait has not left: a silence then
             // says nothing about the peer.
-            if self.shared.is_paused() || self.shared.outward.outstanding() > 0 {
+            if self.shared.is_paused() || self.shared.outstanding() > 0 {
                 self.asked = self.asked.map(|_| self.shared.now());
             }
             if self.is_overdue() {

@@ -70,43 +70,30 @@ pub enum State {
     Closed,
 }
 
+/// Messages on their way, boxed from where they leave the loop to where they are received: an inbox is part of every
+/// socket, and hardly ever are there any in it.
+pub(super) type Messages = VecDeque<Message>;
+
 /// What a receiver finds.
 #[derive(Debug)]
 pub(super) enum Taken {
-    /// A message; with `resume`, there is room again and reading must go on.
-    Message { message: Message, resume: bool },
+    /// All that waits here, at least one message.
+    Messages(Box<Messages>),
     /// Nothing yet.
     Empty,
-    /// Somebody ended the wait.
-    Cancelled,
     /// Nothing, and nothing will come.
     Closed(Closed),
-}
-
-/// What the loop must do after a delivery.
-#[derive(Debug)]
-pub(super) struct Delivered {
-    /// To be woken outside of the lock.
-    pub(super) waker: Option<Waker>,
-    /// The inbox is full: stop reading.
-    pub(super) pause: bool,
 }
 
 /// One connection's inbox. Whoever uses it holds its lock for one operation at a time, and wakes after releasing it.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    messages: VecDeque<Message>,
-    /// How many messages have lain here at once since it was last empty, and before that: as many are made room for at
-    /// once.
-    crowd: u16,
-    last_crowd: u16,
-    bytes: usize,
+    /// Never empty.
+    messages: Option<Box<Messages>>,
     /// Boxed: most connections are open, and this is their memory.
     end: Option<Box<Closed>>,
     /// The code and reason with which this side began to close.
     closing: Option<Box<(CloseCode, Box<str>)>>,
-    paused: bool,
-    cancelled: bool,
     /// The receiving half is gone.
     deserted: bool,
     /// The one task or thread that receives.
@@ -123,41 +110,29 @@ struct Watchers {
 }
 
 impl Inbox {
-    /// Takes a message from the loop. One that nobody is to receive is dropped: else a full inbox would keep the peer's
-    /// Close frame from being read.
-    pub(super) fn deliver(&mut self, message: Message, limits: InboxLimits) -> Delivered {
-        if self.deserted || self.closing.is_some() || self.end.is_some() {
-            return Delivered { waker: None, pause: false };
+    /// Takes messages from the loop, and returns whom to wake.
+    pub(super) fn put(&mut self, mut messages: Box<Messages>) -> Option<Waker> {
+        match &mut self.messages {
+            Some(before) => before.append(&mut messages),
+            none => *none = Some(messages),
         }
-        self.bytes += message.len();
-        if self.messages.capacity() == 0 {
-            self.messages.reserve(self.last_crowd.into());
-        }
-        self.messages.push_back(message);
-        self.crowd = self.crowd.max(u16::try_from(self.messages.len()).unwrap_or(u16::MAX));
-        let full = self.messages.len() >= limits.messages_max || self.bytes >= limits.bytes_max;
-        let pause = full && !self.paused;
-        self.paused |= full;
-        Delivered { waker: self.receiver.take(), pause }
+        self.receiver.take()
     }
 
-    /// Gives the next message, in order; the end comes after the last of them.
-    pub(super) fn take(&mut self, limits: InboxLimits) -> Taken {
-        if std::mem::take(&mut self.cancelled) {
-            return Taken::Cancelled;
-        }
-        if let Some(message) = self.messages.pop_front() {
-            self.bytes -= message.len();
-            let resume = self.paused
-                && self.messages.len() <= limits.messages_max / 2
-                && self.bytes <= limits.bytes_max / 2;
-            self.paused &= !resume;
-            return Taken::Message { message, resume };
-        }
-        // An idle connection holds no buffer.
-        if self.messages.capacity() > 0 {
-            self.messages = VecDeque::new();
-            self.last_crowd = std::mem::take(&mut self.crowd);
+    /// Whether nobody will receive any more.
+    pub(super) const fn is_deserted(&self) -> bool {
+        self.deserted
+    }
+
+    /// Whether what arrives from now on is dropped: else a full inbox would keep the peer's Close frame from being read.
+    pub(super) const fn is_deaf(&self) -> bool {
+        self.deserted || self.closing.is_some() || self.end.is_some()
+    }
+
+    /// Gives what waits, in order; the end comes after the last of it. An idle connection holds no buffer.
+    pub(super) fn take(&mut self) -> Taken {
+        if let Some(messages) = self.messages.take() {
+            return Taken::Messages(messages);
         }
         self.end.as_deref().map_or(Taken::Empty, |end| Taken::Closed(end.clone()))
     }
@@ -192,27 +167,19 @@ impl Inbox {
         Some(waiting.swap_remove(position).1)
     }
 
-    /// The pending receive, or else the next one, returns without a message.
-    pub(super) fn cancel(&mut self) -> Option<Waker> {
-        self.cancelled = true;
-        self.receiver.take()
-    }
-
-    /// Nobody will receive any more. Returns what waited, and whether reading was paused and must go on.
-    pub(super) fn desert(&mut self) -> (VecDeque<Message>, bool) {
+    /// Nobody will receive any more. Returns what waited.
+    pub(super) fn desert(&mut self) -> Option<Box<Messages>> {
         self.deserted = true;
-        self.bytes = 0;
-        (std::mem::take(&mut self.messages), std::mem::take(&mut self.paused))
+        self.messages.take()
     }
 
-    /// This side begins to close. `None`: it has done so before, or the connection has ended.
-    /// `Some(true)`: reading was paused and must go on, or the peer's Close frame would not be seen.
-    pub(super) fn begin_close(&mut self, code: CloseCode, reason: &str) -> Option<bool> {
+    /// This side begins to close. `false`: it has done so before, or the connection has ended.
+    pub(super) fn begin_close(&mut self, code: CloseCode, reason: &str) -> bool {
         if self.closing.is_some() || self.end.is_some() {
-            return None;
+            return false;
         }
         self.closing = Some(Box::new((code, reason.into())));
-        Some(std::mem::take(&mut self.paused))
+        true
     }
 
     /// Records the end, once, and returns whom to wake.
@@ -228,10 +195,6 @@ impl Inbox {
 
     pub(super) fn ended(&self) -> Option<&Closed> {
         self.end.as_deref()
-    }
-
-    pub(super) const fn is_paused(&self) -> bool {
-        self.paused
     }
 
     /// Why nothing can be sent any more.
@@ -253,24 +216,19 @@ impl Inbox {
         }
     }
 
-    pub(super) fn state(&self) -> State {
+    /// `waiting` is how many messages wait, here and elsewhere.
+    pub(super) const fn state(&self, waiting: usize) -> State {
         match (&self.end, &self.closing) {
-            (Some(_), _) if self.messages.is_empty() => State::Closed,
+            (Some(_), _) if waiting == 0 => State::Closed,
             (None, Some(_)) => State::Closing,
             _ => State::Open,
         }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.messages.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const LIMITS: InboxLimits = InboxLimits { messages_max: 4, bytes_max: 10 };
 
     fn closed() -> Closed {
         Closed {
@@ -282,70 +240,43 @@ mod tests {
         }
     }
 
-    fn take_text(inbox: &mut Inbox) -> (String, bool) {
-        match inbox.take(LIMITS) {
-            Taken::Message { message, resume } => (message.to_string(), resume),
-            other => panic!("expected a message, found {other:?}"),
-        }
+    fn batch(texts: &[&str]) -> Box<Messages> {
+        Box::new(texts.iter().map(|text| Message::text(*text)).collect())
     }
 
     #[test]
     fn messages_come_in_order_and_the_end_after_the_last() {
         let mut inbox = Inbox::default();
-        for text in ["a", "", "c"] {
-            assert!(!inbox.deliver(text.into(), LIMITS).pause);
-        }
+        inbox.put(batch(&["a"]));
+        inbox.put(batch(&["", "c"]));
         inbox.end(closed());
-        assert_eq!(inbox.state(), State::Open);
-        assert!(!inbox.deliver("late".into(), LIMITS).pause);
-        for text in ["a", "", "c"] {
-            assert_eq!(take_text(&mut inbox).0, text);
-        }
-        assert_eq!(inbox.state(), State::Closed);
+        assert_eq!(inbox.state(3), State::Open);
+        assert!(inbox.is_deaf());
+        assert!(matches!(inbox.take(), Taken::Messages(all) if all == batch(&["a", "", "c"])));
+        assert_eq!(inbox.state(0), State::Closed);
         for _ in 0..2 {
-            assert!(matches!(inbox.take(LIMITS), Taken::Closed(end) if end == closed()));
+            assert!(matches!(inbox.take(), Taken::Closed(end) if end == closed()));
         }
     }
 
     #[test]
-    fn a_full_inbox_pauses_once_and_resumes_at_half() {
+    fn after_its_own_close_it_keeps_what_came_before() {
         let mut inbox = Inbox::default();
-        let pauses: Vec<bool> = (0..6).map(|_| inbox.deliver("x".into(), LIMITS).pause).collect();
-        assert_eq!(pauses, [false, false, false, true, false, false]);
-        let resumes: Vec<bool> = (0..6).map(|_| take_text(&mut inbox).1).collect();
-        assert_eq!(resumes, [false, false, false, true, false, false]);
-        assert!(inbox.deliver("ten bytes!".into(), LIMITS).pause, "the bytes count as well");
-        assert!(take_text(&mut inbox).1);
-    }
-
-    #[test]
-    fn a_cancelled_wait_takes_no_message() {
-        let mut inbox = Inbox::default();
-        inbox.deliver("kept".into(), LIMITS);
-        inbox.cancel();
-        assert!(matches!(inbox.take(LIMITS), Taken::Cancelled));
-        assert_eq!(take_text(&mut inbox).0, "kept");
-    }
-
-    #[test]
-    fn after_its_own_close_it_takes_nothing_and_reads_on() {
-        let mut inbox = Inbox::default();
-        for _ in 0..4 {
-            inbox.deliver("x".into(), LIMITS);
-        }
-        assert_eq!(inbox.begin_close(CloseCode::NORMAL, ""), Some(true));
-        assert_eq!(inbox.begin_close(CloseCode::NORMAL, ""), None);
-        assert!(!inbox.deliver("x".into(), LIMITS).pause);
-        assert_eq!(inbox.len(), 4);
+        inbox.put(batch(&["before"]));
+        assert!(inbox.begin_close(CloseCode::NORMAL, "") && inbox.is_deaf());
+        assert!(!inbox.begin_close(CloseCode::NORMAL, ""));
+        inbox.put(batch(&["on its way"]));
+        let expected = batch(&["before", "on its way"]);
+        assert!(matches!(inbox.take(), Taken::Messages(all) if all == expected));
     }
 
     #[test]
     fn an_empty_inbox_holds_no_buffer() {
         let mut inbox = Inbox::default();
-        inbox.deliver("x".into(), LIMITS);
-        take_text(&mut inbox);
-        assert!(matches!(inbox.take(LIMITS), Taken::Empty));
-        assert_eq!(inbox.messages.capacity(), 0);
+        inbox.put(batch(&["x"]));
+        assert!(matches!(inbox.take(), Taken::Messages(_)));
+        assert!(matches!(inbox.take(), Taken::Empty));
+        assert!(inbox.messages.is_none());
     }
 
     #[test]

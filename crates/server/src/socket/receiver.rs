@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use super::hand;
 use super::handle::Canceller;
-use super::queue::{Closed, Taken};
+use super::queue::{Closed, Messages, Taken};
 use super::sender::Sender;
 use super::shared::Shared;
 use crate::error::Error;
@@ -30,8 +31,10 @@ pub struct Receiver {
 #[derive(Debug)]
 struct Extra {
     timer: Timer,
-    /// A message of which `recv_into` has given a part.
-    begun: Option<MessageReader>,
+    /// Taken from the inbox together with a message that was received. Boxed, since it is not there while one waits.
+    batch: Option<Box<Messages>>,
+    /// A message of which `recv_into` has given a part. Boxed as well.
+    begun: Option<Box<MessageReader>>,
 }
 
 impl Receiver {
@@ -73,10 +76,7 @@ impl Receiver {
     /// # Errors
     /// [`Error::Timeout`] if none is. Otherwise as [`recv`](Self::recv).
     pub fn try_recv(&mut self) -> Result<Message, Error> {
-        match self.take_begun() {
-            Some(rest) => Ok(rest),
-            None => outcome(self.shared().take()).unwrap_or(Err(Error::Timeout)),
-        }
+        self.take(None).unwrap_or(Err(Error::Timeout))
     }
 
     /// Waits for the next piece of a message and copies it into the buffer: as much as there is, or as fits. A piece of
@@ -89,12 +89,12 @@ impl Receiver {
     pub async fn recv_into(&mut self, buffer: &mut [u8]) -> Result<Piece, Error> {
         let begun = self.extra.as_mut().and_then(|extra| extra.begun.take());
         let mut reader = match begun {
-            Some(reader) => reader,
+            Some(reader) => *reader,
             None => self.recv().await?.into_reader(),
         };
         let piece = reader.read_piece(buffer);
         if !piece.is_some_and(|piece| piece.end) {
-            self.extra().begun = Some(reader);
+            self.extra().begun = Some(Box::new(reader));
         }
         piece.ok_or(Error::BufferTooSmall)
     }
@@ -116,33 +116,70 @@ impl Receiver {
     fn extra(&mut self) -> &mut Extra {
         let remote = &self.sender.shared().home.remote;
         self.extra.get_or_insert_with(|| {
-            Box::new(Extra { timer: Timer::new(Arc::clone(remote)), begun: None })
+            let timer = Timer::new(Arc::clone(remote));
+            Box::new(Extra { timer, batch: None, begun: None })
         })
     }
 
     fn poll_recv(&mut self, waker: &Waker) -> Poll<Result<Message, Error>> {
-        if let Some(rest) = self.take_begun() {
-            return Poll::Ready(Ok(rest));
+        self.take(Some(waker)).map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// The next message, from where the oldest lie; `None`: nothing is there yet, and the waker will be woken.
+    fn take(&mut self, waker: Option<&Waker>) -> Option<Result<Message, Error>> {
+        if self.extra.is_some() {
+            if let Some(rest) = self.take_begun() {
+                return Some(Ok(rest));
+            }
+            if let Some(message) = self.take_batched() {
+                return Some(Ok(message));
+            }
         }
-        outcome(self.shared().take_or_wait(waker)).map_or(Poll::Pending, Poll::Ready)
+        let shared = self.sender.shared();
+        if shared.take_cancelled() {
+            return Some(Err(Error::Cancelled));
+        }
+        if let Some(message) = hand::take(shared.id()) {
+            return Some(Ok(message));
+        }
+        self.take_from_inbox(waker)
+    }
+
+    fn take_batched(&mut self) -> Option<Message> {
+        let batch = &mut self.extra.as_mut()?.batch;
+        if self.sender.shared().is_cancelled() {
+            return None;
+        }
+        let message = batch.as_mut()?.pop_front();
+        // An idle connection holds no buffer.
+        batch.take_if(|batch| batch.is_empty());
+        self.sender.shared().note_taken(message.as_ref()?);
+        message
+    }
+
+    fn take_from_inbox(&mut self, waker: Option<&Waker>) -> Option<Result<Message, Error>> {
+        let mut messages = match self.shared().take(waker) {
+            Taken::Messages(messages) => messages,
+            // It came just now: whoever wanted to wake was not told of a waker.
+            Taken::Empty if self.shared().take_cancelled() => return Some(Err(Error::Cancelled)),
+            Taken::Empty => return None,
+            Taken::Closed(closed) => return Some(Err(closed.into())),
+        };
+        let message = messages.pop_front()?;
+        self.shared().note_taken(&message);
+        if !messages.is_empty() {
+            self.extra().batch = Some(messages);
+        }
+        Some(Ok(message))
     }
 
     fn take_begun(&mut self) -> Option<Message> {
-        self.extra.as_mut()?.begun.take().map(MessageReader::into_rest)
+        self.extra.as_mut()?.begun.take().map(|reader| reader.into_rest())
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
         self.shared().desert();
-    }
-}
-
-fn outcome(taken: Taken) -> Option<Result<Message, Error>> {
-    match taken {
-        Taken::Message { message, .. } => Some(Ok(message)),
-        Taken::Empty => None,
-        Taken::Cancelled => Some(Err(Error::Cancelled)),
-        Taken::Closed(closed) => Some(Err(closed.into())),
     }
 }

@@ -221,7 +221,7 @@ impl Sender {
 
     /// Bytes that were sent and not yet taken by the kernel.
     pub fn outstanding(&self) -> usize {
-        self.shared().outward.outstanding()
+        self.shared().outstanding()
     }
 
     /// Messages that have arrived and have not been received.

@@ -1,6 +1,5 @@
 //! What the loop and the halves of one socket share.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
@@ -9,10 +8,14 @@ use std::time::Duration;
 use sockeye_protocol::{CloseCode, CloseReason, Instant, Prepared, Role, SendError};
 use sockeye_reactor::engine::Remote;
 
+use super::address::Address;
+use super::counts::{Counts, Room};
+use super::hand;
 use super::home::Home;
 use super::id::SocketId;
-use super::queue::{Closed, Inbox, State, Taken};
+use super::queue::{Closed, Inbox, Messages, State, Taken};
 use crate::error::Error;
+use crate::executor::{self, Local, TaskKey};
 use crate::message::Message;
 use crate::mutex::Mutex;
 use crate::router::Params;
@@ -32,6 +35,15 @@ pub(crate) struct Shared {
     verdict: AtomicU8,
     /// Nothing can be sent any more: this side has closed, or the connection has ended.
     mute: AtomicBool,
+    /// What arrives is dropped: nobody will receive it, or nothing can be sent any more.
+    deaf: AtomicBool,
+    /// Reading has stopped until half of the inbox is free. Written under the inbox's lock.
+    paused: AtomicBool,
+    /// The pending receive, or else the next one, returns without a message.
+    cancelled: AtomicBool,
+    /// The loop's task whose waker lies in the inbox, which is empty then: bits of its key, or 0. Written as `paused`.
+    parked: AtomicU64,
+    counts: Counts,
     inbox: Mutex<Inbox>,
     /// Whether a ping policy needs to know of activity.
     pub(super) pinging: AtomicBool,
@@ -50,30 +62,6 @@ struct SignsOfLife {
     activity: AtomicU64,
     /// When the inbox last had room again after it was full.
     listening: AtomicU64,
-}
-
-/// Where the peer is: an IPv4 address lies where it is, any other in a box.
-#[derive(Debug)]
-struct Address {
-    near: Ipv4Addr,
-    port: u16,
-    far: Option<Box<Remote>>,
-}
-
-impl Address {
-    fn new(remote: Remote) -> Self {
-        match remote {
-            Remote::Tcp(SocketAddr::V4(near)) => {
-                Self { near: *near.ip(), port: near.port(), far: None }
-            }
-            far => Self { near: Ipv4Addr::UNSPECIFIED, port: 0, far: Some(Box::new(far)) },
-        }
-    }
-
-    fn remote(&self) -> Remote {
-        let near = || Remote::Tcp((self.near, self.port).into());
-        self.far.as_deref().map_or_else(near, |far| *far)
-    }
 }
 
 /// What the route of a socket came to.
@@ -104,6 +92,11 @@ impl Shared {
             halves: AtomicU32::new(0),
             verdict: AtomicU8::new(Verdict::None as u8),
             mute: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
+            parked: AtomicU64::new(0),
+            counts: Counts::default(),
             inbox: Mutex::default(),
             pinging: AtomicBool::new(false),
             life: OnceLock::new(),
@@ -128,19 +121,60 @@ impl Shared {
 
     // What the loop calls.
 
-    /// Whether reading must pause.
-    pub(super) fn deliver(&self, message: Message) -> bool {
-        let delivered = self.inbox.lock().deliver(message, self.home.inbox_limits);
-        if let Some(waker) = delivered.waker {
+    /// Whether what arrives is dropped.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::Relaxed)
+    }
+
+    /// How much may arrive until the inbox is full.
+    pub(super) fn room(&self) -> Room {
+        self.counts.room(self.home.inbox_limits)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.counts.are_full(self.home.inbox_limits)
+    }
+
+    /// The task of the loop's that waits for a message, if one does.
+    pub(super) fn parked(&self) -> Option<TaskKey> {
+        executor::from_bits(self.parked.load(Ordering::Relaxed))
+    }
+
+    /// Puts messages that have arrived where any thread finds them.
+    pub(super) fn put(&self, messages: Box<Messages>) {
+        let waker = {
+            let mut inbox = self.inbox.lock();
+            if inbox.is_deserted() {
+                return;
+            }
+            self.counts.add(messages.len(), messages.iter().map(Message::len).sum());
+            self.parked.store(0, Ordering::Relaxed);
+            inbox.put(messages)
+        };
+        if let Some(waker) = waker {
             waker.wake();
         }
-        delivered.pause
+    }
+
+    /// Whether reading must pause, now that the inbox is full: it may be so no more.
+    pub(super) fn begin_pause(&self) -> bool {
+        let inbox = self.inbox.lock();
+        // In one order for all threads: whoever takes a message now sees the pause, or is seen here.
+        self.paused.store(true, Ordering::SeqCst);
+        let pauses = !inbox.is_deaf() && self.is_full();
+        self.paused.store(pauses, Ordering::SeqCst);
+        pauses
     }
 
     /// The connection has ended. The first report holds.
     pub(super) fn end(&self, closed: Closed) {
         self.mute.store(true, Ordering::Release);
-        let wakers = self.inbox.lock().end(closed);
+        self.deaf.store(true, Ordering::Release);
+        let wakers = {
+            let mut inbox = self.inbox.lock();
+            self.parked.store(0, Ordering::Relaxed);
+            inbox.end(closed)
+        };
         for waker in wakers {
             waker.wake();
         }
@@ -157,38 +191,65 @@ impl Shared {
 
     // What the halves call.
 
-    pub(super) fn take(&self) -> Taken {
-        self.take_or(|_| {})
+    /// Whether somebody has ended a wait that has not been told of it.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// As `take`, but leaves the waker where the next delivery finds it.
-    pub(super) fn take_or_wait(&self, waker: &Waker) -> Taken {
-        self.take_or(|inbox| inbox.set_receiver(waker))
+    pub(super) fn take_cancelled(&self) -> bool {
+        self.is_cancelled() && self.cancelled.swap(false, Ordering::AcqRel)
     }
 
-    fn take_or(&self, if_empty: impl FnOnce(&mut Inbox)) -> Taken {
-        let taken = {
-            let mut inbox = self.inbox.lock();
-            let taken = inbox.take(self.home.inbox_limits);
-            if matches!(taken, Taken::Empty) {
-                if_empty(&mut inbox);
-            }
-            taken
-        };
-        if matches!(taken, Taken::Message { resume: true, .. }) {
-            // Nobody has listened until now.
-            if self.pinging.load(Ordering::Relaxed) {
-                let life = self.life.get_or_init(Box::default);
-                life.listening.store(self.now().as_nanos(), Ordering::Relaxed);
-            }
-            self.outward.resume();
+    /// All that lies in the inbox. If that is nothing, the waker is left where the next message finds it.
+    pub(super) fn take(&self, waker: Option<&Waker>) -> Taken {
+        let task = waker.and_then(|waker| Local::polled_with(&self.home.remote, waker));
+        let bits = task.map_or(0, executor::to_bits);
+        if bits != 0 && self.parked.load(Ordering::Acquire) == bits {
+            // It has been there since the last wait.
+            return Taken::Empty;
+        }
+        let mut inbox = self.inbox.lock();
+        let taken = inbox.take();
+        if let (Taken::Empty, Some(waker)) = (&taken, waker)
+            && !self.is_cancelled()
+        {
+            inbox.set_receiver(waker);
+            self.parked.store(bits, Ordering::Release);
         }
         taken
     }
 
+    /// A message was received that had been counted.
+    pub(super) fn note_taken(&self, message: &Message) {
+        self.counts.take(message.len());
+        self.resume_at_half();
+    }
+
+    fn resume_at_half(&self) {
+        if !self.paused.load(Ordering::SeqCst) || !self.counts.are_half(self.home.inbox_limits) {
+            return;
+        }
+        {
+            let _inbox = self.inbox.lock();
+            if !self.paused.swap(false, Ordering::SeqCst) {
+                return;
+            }
+        }
+        // Nobody has listened until now.
+        if self.pinging.load(Ordering::Relaxed) {
+            let life = self.life.get_or_init(Box::default);
+            life.listening.store(self.now().as_nanos(), Ordering::Relaxed);
+        }
+        self.outward.resume();
+    }
+
     /// The receiving half is gone: what arrives is dropped, and what comes between is still handled.
     pub(super) fn desert(&self) {
-        let (messages, resume) = self.inbox.lock().desert();
+        self.deaf.store(true, Ordering::Release);
+        let (messages, resume) = {
+            let mut inbox = self.inbox.lock();
+            (inbox.desert(), self.paused.swap(false, Ordering::SeqCst))
+        };
         drop(messages);
         if resume {
             self.outward.resume();
@@ -196,7 +257,16 @@ impl Shared {
     }
 
     pub(super) fn cancel(&self) {
-        let waker = self.inbox.lock().cancel();
+        self.cancelled.store(true, Ordering::Release);
+        self.wake_receiver();
+    }
+
+    fn wake_receiver(&self) {
+        let waker = {
+            let mut inbox = self.inbox.lock();
+            self.parked.store(0, Ordering::Relaxed);
+            inbox.take_receiver()
+        };
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -211,15 +281,15 @@ impl Shared {
     }
 
     pub(super) fn is_paused(&self) -> bool {
-        self.inbox.lock().is_paused()
+        self.paused.load(Ordering::Relaxed)
     }
 
     pub(super) fn state(&self) -> State {
-        self.inbox.lock().state()
+        self.inbox.lock().state(self.inbox_len())
     }
 
     pub(super) fn inbox_len(&self) -> usize {
-        self.inbox.lock().len()
+        self.counts.messages() + hand::len(self.id)
     }
 
     pub(super) fn send_error(&self, error: SendError) -> Error {
@@ -230,30 +300,45 @@ impl Shared {
         }
     }
 
-    /// Sends a text by way of the loop's queue.
+    /// Bytes that were sent and not yet taken by the kernel.
+    pub(super) fn outstanding(&self) -> usize {
+        self.outward.outstanding() + hand::said_bytes(self.id)
+    }
+
+    /// Sends a text, by way of the hand if this is the socket's own task.
     pub(super) fn send_text(&self, text: &str) -> Result<(), SendError> {
         self.check_open()?;
-        self.outward.send_text(text)?;
+        if !hand::say_text(self.id, &self.outward, text) {
+            self.outward.send_text(text)?;
+        }
         self.note_sent();
         Ok(())
     }
 
     /// Sends a message in its type, or gives it back.
-    pub(super) fn offer(&self, message: Message) -> Result<(), (SendError, Message)> {
+    #[inline]
+    pub(super) fn offer(&self, mut message: Message) -> Result<(), (SendError, Message)> {
         if let Err(error) = self.check_open() {
             return Err((error, message));
         }
-        match message {
-            Message::Text(text) => {
-                self.outward.offer_text(text).map_err(|(error, text)| (error, Message::Text(text)))
-            }
-            Message::Binary(bytes) => self
-                .outward
-                .send_binary(bytes.clone())
-                .map_err(|error| (error, Message::Binary(bytes))),
-        }?;
+        if !hand::say(self.id, &self.outward, &mut message) {
+            self.offer_to_queue(message)?;
+        }
         self.note_sent();
         Ok(())
+    }
+
+    fn offer_to_queue(&self, message: Message) -> Result<(), (SendError, Message)> {
+        match message {
+            Message::Text(text) => {
+                let offered = self.outward.offer_text(text);
+                offered.map_err(|(error, text)| (error, Message::Text(text)))
+            }
+            Message::Binary(bytes) => {
+                let offered = self.outward.offer_binary(bytes);
+                offered.map_err(|(error, bytes)| (error, Message::Binary(bytes)))
+            }
+        }
     }
 
     /// Sends without waiting.
@@ -296,8 +381,16 @@ impl Shared {
         } else {
             Some(CloseReason::new(code, reason.to_owned()))
         };
-        let Some(resume) = self.inbox.lock().begin_close(code, reason) else { return Ok(()) };
-        self.mute.store(true, Ordering::Release);
+        let resume = {
+            let mut inbox = self.inbox.lock();
+            if !inbox.begin_close(code, reason) {
+                return Ok(());
+            }
+            self.mute.store(true, Ordering::Release);
+            self.deaf.store(true, Ordering::Release);
+            // Else the peer's Close frame would not be seen.
+            self.paused.swap(false, Ordering::SeqCst)
+        };
         // An error says that the loop has ended the connection in the meantime, which is what was wanted.
         let _ = self.outward.close(close_reason);
         if resume {
@@ -326,8 +419,8 @@ impl Shared {
     }
 
     fn sign_of_life(&self, sign: impl FnOnce(&SignsOfLife) -> &AtomicU64) -> Instant {
-        let life = self.life.get();
-        life.map_or(Instant::ZERO, |life| Instant::from_nanos(sign(life).load(Ordering::Relaxed)))
+        let nanos = self.life.get().map_or(0, |life| sign(life).load(Ordering::Relaxed));
+        Instant::from_nanos(nanos)
     }
 
     pub(super) fn round_trip(&self) -> Option<Duration> {
@@ -336,7 +429,6 @@ impl Shared {
     }
 
     // The life of the halves.
-
     pub(super) fn set_verdict(&self, verdict: Verdict) {
         self.verdict.store(verdict as u8, Ordering::Release);
     }
@@ -394,10 +486,7 @@ impl Wake for Shared {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let waker = self.inbox.lock().take_receiver();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.wake_receiver();
     }
 }
 

@@ -1,0 +1,180 @@
+//! What is said to a session by others than its handler, before it is at hand.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use bytes::Bytes;
+use sockeye_protocol::{CloseReason, Frames, Prepared};
+
+/// The longest header that a frame of either role can have (RFC 6455 section 5.2).
+pub(crate) const HEADER_BYTES_MAX: usize = 14;
+
+/// From this many bytes on further frames begin anew, so that an outbox with some room can take some.
+const FRAMES_BYTES_MAX: usize = 64 * 1024;
+
+pub(crate) enum Outgoing {
+    /// Small messages, framed already.
+    Frames(Frames),
+    Text(String),
+    Binary(Bytes),
+    Prepared(Prepared),
+    Ping(Bytes),
+    Close(Option<CloseReason<'static>>),
+}
+
+impl Outgoing {
+    /// At least what it takes in the outbox.
+    pub(crate) fn cost(&self) -> usize {
+        let payload_bytes = match self {
+            Self::Frames(frames) => return frames.len(),
+            Self::Text(text) => text.len(),
+            Self::Binary(payload) | Self::Ping(payload) => payload.len(),
+            Self::Prepared(prepared) => prepared.frame_len(),
+            Self::Close(_) => return 0,
+        };
+        payload_bytes + HEADER_BYTES_MAX
+    }
+
+    /// How many messages it is; control frames are none.
+    pub(crate) const fn messages(&self) -> usize {
+        match self {
+            Self::Frames(frames) => frames.messages(),
+            Self::Text(_) | Self::Binary(_) | Self::Prepared(_) => 1,
+            Self::Ping(_) | Self::Close(_) => 0,
+        }
+    }
+}
+
+/// A payload that is copied into frames.
+#[derive(Clone, Copy)]
+pub(crate) enum Small<'p> {
+    Text(&'p str),
+    Binary(&'p [u8]),
+}
+
+impl Small<'_> {
+    pub(crate) const fn len(self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(payload) => payload.len(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push_to(self, frames: &mut Frames) {
+        match self {
+            Self::Text(text) => frames.push_text(text),
+            Self::Binary(payload) => frames.push_binary(payload),
+        }
+    }
+
+    /// Appends to the frames at the end of a queue, or begins some.
+    pub(crate) fn push_behind(self, queue: &mut VecDeque<Outgoing>) {
+        if let Some(Outgoing::Frames(last)) = queue.back_mut()
+            && last.len() < FRAMES_BYTES_MAX
+        {
+            return self.push_to(last);
+        }
+        let mut frames = Frames::new();
+        self.push_to(&mut frames);
+        queue.push_back(Outgoing::Frames(frames));
+    }
+}
+
+/// Messages that the thread of a session's reactor puts together while it has the session at hand:
+/// no lock is taken for one of them, and all of them leave together.
+///
+/// ```text
+///   Peer::begin_batch ──► Sender::put_text .. ──► Peer::end_batch
+///                              └── Sender::send_batch, if it is to be queued after all
+/// ```
+#[derive(Default)]
+pub struct Batch {
+    /// Before `frames`.
+    pub(crate) items: Vec<Outgoing>,
+    pub(crate) frames: Frames,
+    /// What `items` cost.
+    items_cost: usize,
+    /// What may still be put into it.
+    room: usize,
+    /// The session owed nothing when it began: then the first message may have any size.
+    takes_any: bool,
+}
+
+impl Batch {
+    /// An empty batch, which holds no memory.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { items: Vec::new(), frames: Frames::new(), items_cost: 0, room: 0, takes_any: false }
+    }
+
+    /// Whether nothing was put into it.
+    #[must_use]
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.items.is_empty()
+    }
+
+    /// At least what its messages take in the outbox, in bytes.
+    #[must_use]
+    #[inline]
+    pub const fn cost(&self) -> usize {
+        self.frames.len() + self.items_cost
+    }
+
+    /// Begins with so much of the budget in use.
+    pub(crate) const fn begin(&mut self, outstanding: usize, bytes_max: usize) {
+        self.room = bytes_max.saturating_sub(outstanding);
+        self.takes_any = outstanding == 0;
+    }
+
+    /// Whether there is room for a message of this cost, which is taken then.
+    #[inline]
+    pub(crate) const fn admit(&mut self, cost: usize) -> bool {
+        if cost > self.room && !(self.takes_any && self.is_empty()) {
+            return false;
+        }
+        self.room = self.room.saturating_sub(cost);
+        true
+    }
+
+    #[inline]
+    pub(crate) fn push_small(&mut self, small: Small<'_>) {
+        small.push_to(&mut self.frames);
+        if self.frames.len() >= FRAMES_BYTES_MAX {
+            self.close_frames();
+        }
+    }
+
+    pub(crate) fn push(&mut self, outgoing: Outgoing) {
+        self.close_frames();
+        self.items_cost += outgoing.cost();
+        self.items.push(outgoing);
+    }
+
+    /// What follows stands behind the frames that there are.
+    fn close_frames(&mut self) {
+        if !self.frames.is_empty() {
+            self.items_cost += self.frames.len();
+            self.items.push(Outgoing::Frames(std::mem::take(&mut self.frames)));
+        }
+    }
+
+    /// What stands before the last frames, in order.
+    pub(crate) fn take_items(&mut self) -> std::vec::Drain<'_, Outgoing> {
+        self.items_cost = 0;
+        self.items.drain(..)
+    }
+
+    /// Everything, in order. The batch is empty afterwards, and its cost nothing.
+    pub(crate) fn take_all(&mut self) -> std::vec::Drain<'_, Outgoing> {
+        self.close_frames();
+        self.take_items()
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Batch").field("cost", &self.cost()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,240 @@
+//! What a loop has at hand for one socket: the messages of the read that it is in, and what the socket's task says while
+//! it is polled for them.
+//!
+//! ```text
+//!   read ─▶ put, put .. ─▶ begin ─▶ the task is polled: take, say .. ─▶ end ─▶ one write
+//!                                                         └─ what it leaves: to the inbox
+//! ```
+//!
+//! All of it is the thread's own, so no message on this way takes a lock, and none needs memory that another did not
+//! have before.
+
+use std::cell::RefCell;
+
+use sockeye_protocol::{Payload, Text};
+use sockeye_reactor::{Batch, Peer};
+
+use super::counts::Room;
+use super::id::SocketId;
+use super::queue::Messages;
+use super::shelf::Shelf;
+use crate::message::Message;
+
+thread_local! {
+    static HAND: RefCell<Hand> = const { RefCell::new(Hand::new()) };
+}
+
+struct Hand {
+    /// Whose messages lie here; 0: nobody's.
+    holder: u64,
+    /// Whether what the holder says may be put into the batch. Whatever lies in its queue is younger than the batch.
+    listens: bool,
+    incoming: Messages,
+    room: Room,
+    outgoing: Batch,
+    shelf: Shelf,
+}
+
+impl Hand {
+    const fn new() -> Self {
+        Self {
+            holder: 0,
+            listens: false,
+            incoming: Messages::new(),
+            room: Room::NONE,
+            outgoing: Batch::new(),
+            shelf: Shelf::new(),
+        }
+    }
+
+    /// From now on all that is said goes through the queue, and what was said before is put before that.
+    #[cold]
+    fn stop_listening(&mut self, outward: &sockeye_reactor::Sender) {
+        self.listens = false;
+        outward.send_batch(&mut self.outgoing);
+    }
+}
+
+/// `None` when the hand is busy: something of a user's runs from within it, such as the drop of a payload's owner.
+#[inline]
+fn with<R>(act: impl FnOnce(&mut Hand) -> R) -> Option<R> {
+    HAND.try_with(|hand| hand.try_borrow_mut().ok().map(|mut hand| act(&mut hand))).ok().flatten()
+}
+
+/// A message that lies in the loop's buffer, or was put together in one of its own.
+pub(super) enum Arrived<'e> {
+    Text(Text<'e>),
+    Binary(Payload<'e>),
+}
+
+impl Arrived<'_> {
+    #[inline]
+    fn keep(self, shelf: &mut Shelf) -> Message {
+        match self {
+            Self::Text(text) => Message::Text(shelf.keep_text(text)),
+            Self::Binary(payload) => Message::Binary(shelf.keep_bytes(payload)),
+        }
+    }
+
+    fn into_message(self) -> Message {
+        match self {
+            Self::Text(text) => Message::Text(text.into_string()),
+            Self::Binary(payload) => Message::Binary(payload.into_bytes()),
+        }
+    }
+}
+
+/// What became of a message.
+pub(super) enum Put {
+    /// It lies at hand, and there is room for more.
+    Taken,
+    /// It lies at hand, and the inbox is full with it.
+    Full,
+    /// What lies at hand is another's.
+    Busy(Message),
+}
+
+/// Takes a message of this read; `room` is what the inbox has.
+#[inline]
+pub(super) fn put(id: SocketId, room: impl FnOnce() -> Room, arrived: Arrived<'_>) -> Put {
+    HAND.with(|hand| {
+        let Ok(mut hand) = hand.try_borrow_mut() else { return Put::Busy(arrived.into_message()) };
+        let hand = &mut *hand;
+        if hand.holder != id.as_u64() {
+            if hand.holder != 0 {
+                return Put::Busy(arrived.into_message());
+            }
+            hand.holder = id.as_u64();
+            hand.room = room();
+        }
+        let message = arrived.keep(&mut hand.shelf);
+        let is_full = hand.room.take(message.len());
+        hand.incoming.push_back(message);
+        if is_full { Put::Full } else { Put::Taken }
+    })
+}
+
+/// Makes an empty hand the socket's. `false`: what lies here is another's.
+pub(super) fn hold(id: SocketId) -> bool {
+    with(|hand| {
+        let is_free = hand.holder == 0;
+        if is_free {
+            hand.holder = id.as_u64();
+        }
+        is_free
+    })
+    .unwrap_or(false)
+}
+
+/// Messages of the socket that lie here.
+pub(super) fn len(id: SocketId) -> usize {
+    with(|hand| if hand.holder == id.as_u64() { hand.incoming.len() } else { 0 }).unwrap_or(0)
+}
+
+/// The socket's task is about to be polled.
+pub(super) fn begin(peer: &mut Peer<'_>) {
+    with(|hand| hand.listens = peer.begin_batch(&mut hand.outgoing));
+}
+
+/// It was polled: what it said is sent.
+pub(super) fn end(peer: &mut Peer<'_>) {
+    with(|hand| {
+        hand.listens = false;
+        peer.end_batch(&mut hand.outgoing);
+    });
+}
+
+/// Empties the hand, and returns what lay in it.
+pub(super) fn release() -> Option<Box<Messages>> {
+    with(|hand| {
+        hand.holder = 0;
+        // The memory stays for the next read.
+        let is_left = !hand.incoming.is_empty();
+        is_left.then(|| Box::new(std::mem::take(&mut hand.incoming)))
+    })?
+}
+
+/// The next message for the socket, if some lie here.
+#[inline]
+pub(super) fn take(id: SocketId) -> Option<Message> {
+    with(|hand| if hand.holder == id.as_u64() { hand.incoming.pop_front() } else { None })?
+}
+
+/// Bytes that the socket has said, and that are counted nowhere else.
+pub(super) fn said_bytes(id: SocketId) -> usize {
+    with(|hand| if hand.holder == id.as_u64() { hand.outgoing.cost() } else { 0 }).unwrap_or(0)
+}
+
+/// Puts what the socket says into the batch, and keeps its memory. `false`: it must go through the queue, since the
+/// socket is not the one at hand, since something is queued already, or since there is no room.
+#[inline]
+pub(super) fn say(id: SocketId, outward: &sockeye_reactor::Sender, message: &mut Message) -> bool {
+    with(|hand| {
+        if hand.holder != id.as_u64() || !hand.listens {
+            return false;
+        }
+        let said = !outward.is_queued()
+            && match message {
+                Message::Text(text) if outward.copies(text.len()) => {
+                    let said = outward.put_text_copy(text, &mut hand.outgoing).is_ok();
+                    if said {
+                        hand.shelf.reuse_text(std::mem::take(text));
+                    }
+                    said
+                }
+                Message::Binary(bytes) if outward.copies(bytes.len()) => {
+                    let said = outward.put_binary_copy(bytes, &mut hand.outgoing).is_ok();
+                    if said {
+                        hand.shelf.reuse_bytes(std::mem::take(bytes));
+                    }
+                    said
+                }
+                message => say_owned(outward, message, &mut hand.outgoing),
+            };
+        if !said {
+            hand.stop_listening(outward);
+        }
+        said
+    })
+    .unwrap_or(false)
+}
+
+/// Moves a long message into the batch.
+fn say_owned(outward: &sockeye_reactor::Sender, message: &mut Message, batch: &mut Batch) -> bool {
+    match message {
+        Message::Text(text) => match outward.put_text(std::mem::take(text), batch) {
+            Ok(()) => true,
+            Err((_, refused)) => {
+                *text = refused;
+                false
+            }
+        },
+        Message::Binary(bytes) => match outward.put_binary(std::mem::take(bytes), batch) {
+            Ok(()) => true,
+            Err((_, refused)) => {
+                *bytes = refused;
+                false
+            }
+        },
+    }
+}
+
+/// As [`say`], for a text that is not owned.
+pub(super) fn say_text(id: SocketId, outward: &sockeye_reactor::Sender, text: &str) -> bool {
+    with(|hand| {
+        if !hand.listens || hand.holder != id.as_u64() {
+            return false;
+        }
+        let said = !outward.is_queued()
+            && if outward.copies(text.len()) {
+                outward.put_text_copy(text, &mut hand.outgoing).is_ok()
+            } else {
+                outward.put_text(text.to_owned(), &mut hand.outgoing).is_ok()
+            };
+        if !said {
+            hand.stop_listening(outward);
+        }
+        said
+    })
+    .unwrap_or(false)
+}

@@ -1,0 +1,147 @@
+//! Memory of small messages that is used again: what a route sends back held what it received.
+
+use bytes::Bytes;
+use sockeye_protocol::{Payload, Text};
+
+/// Larger messages lie in memory of their own, which goes with them to the transport.
+const BYTES_MAX: usize = 1 << CLASS_MAX;
+/// What lies idle on one thread at most, in bytes.
+const HELD_MAX: usize = 256 * 1024;
+
+/// Classes are powers of two, so that a small message never keeps much more memory than it needs.
+const CLASS_MIN: u32 = 5;
+const CLASS_MAX: u32 = 14;
+const CLASSES: usize = (CLASS_MAX - CLASS_MIN + 1) as usize;
+
+/// Idle memory of one thread.
+pub(super) struct Shelf {
+    texts: [Vec<String>; CLASSES],
+    /// Each as long as it may be: then `Bytes` takes it without another allocation. All of a class are equally long.
+    payloads: [Vec<Vec<u8>>; CLASSES],
+    held_bytes: usize,
+}
+
+/// The class whose members have room for so many bytes, at most `BYTES_MAX`.
+#[inline]
+fn class_of(len: usize) -> usize {
+    let bits = usize::BITS - len.saturating_sub(1).leading_zeros();
+    bits.max(CLASS_MIN) as usize - CLASS_MIN as usize
+}
+
+impl Shelf {
+    pub(super) const fn new() -> Self {
+        Self {
+            texts: [const { Vec::new() }; CLASSES],
+            payloads: [const { Vec::new() }; CLASSES],
+            held_bytes: 0,
+        }
+    }
+
+    /// A text to keep: moved if it is owned, and if not copied into memory from here.
+    #[inline]
+    pub(super) fn keep_text(&mut self, text: Text<'_>) -> String {
+        if !text.is_borrowed() || text.len() > BYTES_MAX {
+            return text.into_string();
+        }
+        let class = class_of(text.len());
+        let mut copy = match self.texts[class].pop() {
+            Some(spare) => {
+                self.held_bytes -= spare.capacity();
+                spare
+            }
+            None => String::with_capacity(1 << (class + CLASS_MIN as usize)),
+        };
+        text.append_to(&mut copy);
+        copy
+    }
+
+    /// Takes the memory of a text for another.
+    #[inline]
+    pub(super) fn reuse_text(&mut self, mut text: String) {
+        let capacity = text.capacity();
+        if (1 << CLASS_MIN..=BYTES_MAX).contains(&capacity)
+            && self.held_bytes + capacity <= HELD_MAX
+        {
+            self.held_bytes += capacity;
+            text.clear();
+            // The class whose members need no more than it has.
+            self.texts[(capacity.ilog2() - CLASS_MIN) as usize].push(text);
+        }
+    }
+
+    /// A payload to keep: moved if it is owned, and if not copied, into memory from here if there is some of its length.
+    pub(super) fn keep_bytes(&mut self, payload: Payload<'_>) -> Bytes {
+        let len = payload.len();
+        if !payload.is_borrowed() || len > BYTES_MAX || len == 0 {
+            return payload.into_bytes();
+        }
+        let spare = self.payloads[class_of(len)].pop_if(|spare| spare.capacity() == len);
+        self.held_bytes -= spare.as_ref().map_or(0, Vec::capacity);
+        let mut copy = spare.unwrap_or_else(|| Vec::with_capacity(len));
+        payload.append_to(&mut copy);
+        copy.into()
+    }
+
+    /// Takes the memory of a payload for another, if nobody else has a part in it.
+    pub(super) fn reuse_bytes(&mut self, payload: Bytes) {
+        if payload.len() > BYTES_MAX || payload.is_empty() || !payload.is_unique() {
+            return;
+        }
+        let mut memory = Vec::from(payload);
+        let capacity = memory.capacity();
+        if capacity > BYTES_MAX {
+            return;
+        }
+        let others = &mut self.payloads[class_of(capacity)];
+        if others.last().is_some_and(|other| other.capacity() != capacity) {
+            self.held_bytes -= others.drain(..).map(|other| other.capacity()).sum::<usize>();
+        }
+        if self.held_bytes + capacity <= HELD_MAX {
+            self.held_bytes += capacity;
+            memory.clear();
+            others.push(memory);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_has_room_for_its_members() {
+        for len in 0..=BYTES_MAX {
+            let size = 1 << (class_of(len) + CLASS_MIN as usize);
+            assert!(len <= size && (size == 32 || size < 2 * len), "{len} in {size}");
+        }
+    }
+
+    #[test]
+    fn what_lies_idle_is_bounded_and_counted() {
+        let mut shelf = Shelf::new();
+        for _ in 0..2 * HELD_MAX / 1000 {
+            shelf.reuse_text("x".repeat(1000));
+            shelf.reuse_bytes(vec![7; 1000].into());
+        }
+        assert!((HELD_MAX - 1000..=HELD_MAX).contains(&shelf.held_bytes));
+        let texts = shelf.texts.iter().flatten().map(String::capacity).sum::<usize>();
+        let payloads = shelf.payloads.iter().flatten().map(Vec::capacity).sum::<usize>();
+        assert_eq!(texts + payloads, shelf.held_bytes);
+    }
+
+    #[test]
+    fn only_what_is_ours_alone_is_used_again() {
+        let mut shelf = Shelf::new();
+        let shared = Bytes::from(vec![7; 100]);
+        shelf.reuse_bytes(shared.clone());
+        shelf.reuse_bytes(Bytes::from_static(b"static"));
+        shelf.reuse_text("x".repeat(BYTES_MAX + 1));
+        assert_eq!((shelf.held_bytes, shared.len()), (0, 100));
+        // What is too short for its class serves the one below.
+        shelf.reuse_text("x".repeat(1000));
+        assert_eq!(shelf.texts[class_of(512)].len(), 1);
+        shelf.reuse_bytes(vec![7; 100].into());
+        shelf.reuse_bytes(vec![7; 101].into());
+        assert_eq!(shelf.held_bytes, 1000 + 101, "only one length of a class is kept");
+    }
+}
