@@ -83,6 +83,7 @@ fn files_are_small_and_dependencies_point_down() {
     for name in ["protocol", "reactor", "server", "tokio"] {
         check(&crates.join(name).join("src"));
     }
+    check(&crates.with_file_name("examples").join("products/src"));
 }
 
 #[test]
@@ -90,6 +91,7 @@ fn tests_are_small_too() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crates folder");
     let mut files = Vec::new();
     sources(crates, &mut files);
+    sources(&crates.with_file_name("examples"), &mut files);
     for file in files {
         let lines = fs::read_to_string(&file).expect("a source file").lines().count();
         assert!(lines <= LINES_MAX, "{} has {lines} lines", file.display());
