@@ -29,6 +29,20 @@ impl Node {
         Ok(MADE.get_or_init(|| make().map_err(|error| error.to_string())).clone()?)
     }
 
+    /// A command that runs the first Node there is: `SOCKEYE_NODE`, one in `PATH`, or the one that is installed for
+    /// the packages.
+    ///
+    /// # Errors
+    /// When there is none, and none can be installed.
+    pub fn command() -> Result<Command, Fault> {
+        let named = std::env::var_os("SOCKEYE_NODE").unwrap_or_else(|| "node".into());
+        let mut version = Command::new(&named);
+        version.arg("--version");
+        let is_there =
+            Program::start(version).and_then(|mut program| program.succeed(INSTALL_WITHIN)).is_ok();
+        Ok(if is_there { Command::new(named) } else { Command::new(Self::with_ws()?.executable) })
+    }
+
     /// Starts `script` with the folder of the packages as its argument.
     ///
     /// # Errors

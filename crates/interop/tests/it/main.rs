@@ -13,3 +13,5 @@ mod curl_command;
 mod page;
 mod python_client;
 mod python_server;
+// The protocol in a foreign program.
+mod wasm_client;

@@ -1,0 +1,161 @@
+//! What the host calls. It calls from outside only: none of these calls the host back but for the
+//! time and random numbers, so none is ever entered twice.
+// An exported name is unsafe, since two of the same would be one function: these are the module's
+// only exports, and no other crate in it exports any.
+#![allow(unsafe_code)]
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use sockeye_protocol::{CloseCode, Transport};
+
+use super::client::{Client, Found};
+
+thread_local! {
+    static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
+    /// What the host wants to say: a URL, or a message.
+    static SAID: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls `code` with the client; before `start` there is none.
+fn with<R>(default: R, code: impl FnOnce(&mut Client) -> R) -> R {
+    CLIENT.with_borrow_mut(|client| client.as_mut().map_or(default, code))
+}
+
+/// Room for `len` bytes that the host wants to say next; write them there.
+#[unsafe(no_mangle)]
+pub extern "C" fn say(len: usize) -> *mut u8 {
+    SAID.with_borrow_mut(|said| {
+        said.clear();
+        said.resize(len, 0);
+        said.as_mut_ptr()
+    })
+}
+
+/// Begins with the URL that was said, and closes within so many milliseconds. `false` if it is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn start(close_within: f64) -> bool {
+    let close_within = Duration::try_from_secs_f64(close_within / 1e3).unwrap_or(Duration::ZERO);
+    let client = SAID.with_borrow(|url| Client::start(str::from_utf8(url).ok()?, close_within));
+    CLIENT.with_borrow_mut(|place| {
+        *place = client;
+        place.is_some()
+    })
+}
+
+/// Where the host puts what comes next, when everything before was received.
+#[unsafe(no_mangle)]
+pub extern "C" fn input() -> *mut u8 {
+    with(std::ptr::null_mut(), |client| client.input().as_mut_ptr())
+}
+
+/// For how many bytes there is room.
+#[unsafe(no_mangle)]
+pub extern "C" fn room() -> usize {
+    with(0, |client| client.input().len())
+}
+
+/// Takes `len` bytes that were put there, up to the next event; with 0 it goes on with them. Call it
+/// until nothing is found.
+#[unsafe(no_mangle)]
+pub extern "C" fn receive(len: usize) -> Found {
+    with(Found::Nothing, |client| client.receive(len))
+}
+
+/// Where the message lies that was found, until the next call.
+#[unsafe(no_mangle)]
+pub extern "C" fn found() -> usize {
+    with(0, |client| client.found().0)
+}
+
+/// How long it is.
+#[unsafe(no_mangle)]
+pub extern "C" fn found_len() -> usize {
+    with(0, |client| client.found().1)
+}
+
+/// Tells that the transport has ended.
+#[unsafe(no_mangle)]
+pub extern "C" fn receive_eof() {
+    with((), Client::receive_eof);
+}
+
+/// Sends what was said as a text message. `false` if it is no text, or there is no room for it.
+#[unsafe(no_mangle)]
+pub extern "C" fn send_text() -> bool {
+    SAID.with_borrow(|said| {
+        let Ok(text) = str::from_utf8(said) else { return false };
+        let send = |client: &mut Client| {
+            client.speak(|connection, output| connection.send_text(text, output))
+        };
+        matches!(with(None, send), Some(Ok(())))
+    })
+}
+
+/// Sends what was said as a binary message. `false` if there is no room for it.
+#[unsafe(no_mangle)]
+pub extern "C" fn send_binary() -> bool {
+    SAID.with_borrow(|said| {
+        let send = |client: &mut Client| {
+            client.speak(|connection, output| connection.send_binary(said, output))
+        };
+        matches!(with(None, send), Some(Ok(())))
+    })
+}
+
+/// Begins the closing handshake with 1000. `false` if it has begun already.
+#[unsafe(no_mangle)]
+pub extern "C" fn close() -> bool {
+    let close = |client: &mut Client| {
+        client.speak(|connection, output| connection.close(Some(CloseCode::NORMAL.into()), output))
+    };
+    matches!(with(None, close), Some(Ok(())))
+}
+
+/// In how many milliseconds to call `handle_timeout`; less than 0 means never.
+#[unsafe(no_mangle)]
+pub extern "C" fn due() -> f64 {
+    with(-1.0, |client| client.due().unwrap_or(-1.0))
+}
+
+/// Does what is due.
+#[unsafe(no_mangle)]
+pub extern "C" fn handle_timeout() {
+    // Whatever it says shows in what is to be sent and in `transport`.
+    with(None, |client| client.speak(|connection, output| connection.handle_timeout(output).ok()));
+}
+
+/// Where the next bytes lie that are to be sent.
+#[unsafe(no_mangle)]
+pub extern "C" fn output() -> *const u8 {
+    with(std::ptr::null(), |client| client.outbox.first_chunk().as_ptr())
+}
+
+/// How many they are; 0 when everything was sent.
+#[unsafe(no_mangle)]
+pub extern "C" fn output_len() -> usize {
+    with(0, |client| client.outbox.first_chunk().len())
+}
+
+/// Tells that so many of them were sent.
+#[unsafe(no_mangle)]
+pub extern "C" fn sent(len: usize) {
+    with((), |client| client.outbox.advance(len.min(client.outbox.len())));
+}
+
+/// What to do with the transport when everything was sent: 0 keep it, 1 end its sending half, 2 end
+/// all of it.
+#[unsafe(no_mangle)]
+pub extern "C" fn transport() -> u32 {
+    with(0, |client| match client.transport() {
+        Transport::Keep => 0,
+        Transport::Linger => 1,
+        Transport::Close => 2,
+    })
+}
+
+/// The code with which the connection has closed; 0 while that is not known.
+#[unsafe(no_mangle)]
+pub extern "C" fn closed() -> u32 {
+    with(0, |client| client.closed().map_or(0, |code| code.as_u16().into()))
+}
