@@ -7,6 +7,7 @@
 // In reading order; a module uses only modules declared below it.
 mod conversation;
 mod events;
+mod on_tokio;
 #[cfg(target_os = "linux")]
 mod uring;
 mod fastwebsockets;
@@ -40,6 +41,8 @@ enum Name {
     Events,
     /// Sockeye, with an async function for each connection
     Async,
+    /// Sockeye on tokio
+    Tokio,
     /// The protocol on io_uring, with an echo only
     #[cfg(target_os = "linux")]
     Uring,
@@ -89,6 +92,7 @@ fn main() -> Result<(), Fault> {
         #[cfg(target_os = "linux")]
         Name::Uring => uring::serve(listen()?)?,
         Name::Async => conversation::serve(broadcast, heartbeat)?,
+        Name::Tokio => on_tokio::serve(listen()?, broadcast)?,
         Name::Fastwebsockets => fastwebsockets::serve(listen()?, broadcast)?,
         Name::SockudoWs => sockudo_ws::serve(listen()?, broadcast)?,
         Name::TokioTungstenite => {

@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 pub use experiments::{EXPERIMENTS, Experiment, KINDS, Kind};
 pub use million::{Crowded, Million, crowd, crowd_section};
-pub use peers::{ASKED_FOR, OTHERS, OURS, Peer, RAW, all};
+pub use peers::{ASKED_FOR, ON_TOKIO, OTHERS, OURS, Peer, RAW, all};
 pub use results::{Outcome, Results};
 pub use section::{crates, file_of, newest, plot, section, verdict};
 pub use statistics::{Estimate, median};

@@ -20,6 +20,10 @@ pub const OURS: [Peer; 2] = [
     Peer { name: "async", crate_name: Some("sockeye"), label: "Sockeye, async" },
 ];
 
+/// Our protocol on the runtime that the others are on.
+pub const ON_TOKIO: Peer =
+    Peer { name: "tokio", crate_name: Some("sockeye-tokio"), label: "Sockeye on tokio" };
+
 /// Those of others.
 pub const OTHERS: [Peer; 4] = [
     Peer { name: "fastwebsockets", crate_name: Some("fastwebsockets"), label: "fastwebsockets" },
@@ -47,5 +51,5 @@ pub fn all() -> impl Iterator<Item = Peer> {
 
 /// All but the raw one.
 pub(super) fn beside_raw() -> impl Iterator<Item = Peer> {
-    OURS.into_iter().chain(OTHERS)
+    OURS.into_iter().chain([ON_TOKIO]).chain(OTHERS)
 }

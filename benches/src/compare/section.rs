@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::UNIX_EPOCH;
 
 use super::experiments::{EXPERIMENTS, Experiment, KINDS, Kind};
-use super::peers::{OTHERS, OURS, Peer, RAW, all, beside_raw};
+use super::peers::{ON_TOKIO, OTHERS, OURS, Peer, RAW, all, beside_raw};
 use super::results::{Outcome, Results};
 use super::statistics::Estimate;
 use crate::report::{Chart, Scale, Setting};
@@ -153,7 +153,9 @@ pub fn verdict(experiment: &Experiment, outcome: &Outcome) -> String {
         let _ = writeln!(text, "    {what}: {value}, {word}");
     };
     if experiment.kind == Kind::Idle {
-        for (peer, most) in [(events, experiment.bar.unwrap_or(256.0)), (conversations, 1024.0)] {
+        for (peer, most) in
+            [(events, experiment.bar.unwrap_or(256.0)), (conversations, 1024.0), (ON_TOKIO, 1536.0)]
+        {
             let Some(bytes) = outcome.median(peer.name) else { continue };
             promise(
                 &format!("{} at most {most} bytes", peer.label),
@@ -193,6 +195,17 @@ pub fn verdict(experiment: &Experiment, outcome: &Outcome) -> String {
                 &format!("events not behind {}", peer.label),
                 interval(ratio),
                 ratio.low <= 1.0,
+            );
+        }
+        if let Some(ratio) = outcome.ratio(ON_TOKIO.name, Some(peer.name)) {
+            let (what, most) = match (peer.name, experiment.name().as_str()) {
+                ("fastwebsockets", "100:32:20" | "100:32:125") => ("a fifth of", 0.2),
+                _ => ("ahead of", 1.0),
+            };
+            promise(
+                &format!("tokio {what} {}", peer.label),
+                interval(ratio),
+                ratio.high <= most + TOLERANCE,
             );
         }
     }

@@ -88,6 +88,8 @@ pub(crate) enum Subject {
     Conversation,
     /// The example `blocking_echo` of the protocol, and the client `blocking_client`
     Blocking,
+    /// `sockeye-tokio`: a visitor of what was read on the server, messages on the client
+    Tokio,
     /// The example `mio_echo` of the protocol: a server only
     Mio,
     /// The example `sockeye-uring-example`: a server only
@@ -102,6 +104,7 @@ impl Subject {
             Self::Events => "events",
             Self::Conversation => "conversation",
             Self::Blocking => "blocking",
+            Self::Tokio => "tokio",
             Self::Mio => "mio",
             #[cfg(target_os = "linux")]
             Self::Uring => "uring",
@@ -110,7 +113,7 @@ impl Subject {
 
     /// Whether it is a client as well.
     pub(crate) const fn has_client(self) -> bool {
-        matches!(self, Self::Events | Self::Conversation | Self::Blocking)
+        matches!(self, Self::Events | Self::Conversation | Self::Blocking | Self::Tokio)
     }
 }
 

@@ -9,6 +9,7 @@ use super::blocking::Blocking;
 use super::report::Report;
 use super::run::{AGENT, END_WITHIN, Progress, Role, Run, START_WITHIN, Selection, planned};
 use super::suite::Suite;
+use super::tokio_driver::Tokio;
 use super::visit::{Answer, Conversations, Events, Visitor};
 use crate::arguments::Subject;
 
@@ -25,6 +26,7 @@ pub(crate) fn test(suite: &Suite, selection: &Selection) -> Result<Run, Fault> {
     let mut visitor: Box<dyn Visitor> = match selection.subject {
         Subject::Events => Box::new(Events::new(address)?),
         Subject::Conversation => Box::new(Conversations::new(address)),
+        Subject::Tokio => Box::new(Tokio::new(address)?),
         Subject::Blocking => Box::new(Blocking::new(address)),
         _ => return Err("this subject is no client".into()),
     };

@@ -5,6 +5,7 @@ mod client;
 mod sockeye_server;
 mod drivers;
 mod blocking;
+mod tokio_driver;
 mod visit;
 mod run;
 mod suite;

@@ -16,6 +16,7 @@ use super::run::{
 };
 use super::sockeye_server;
 use super::suite::Suite;
+use super::tokio_driver;
 use crate::arguments::Subject;
 
 /// Runs the selected cases against a server of this process.
@@ -56,6 +57,7 @@ impl Serving {
                 Ok(Self { url, _server: Some(server) })
             }
             Subject::Blocking => Self::driver(drivers::blocking_echo::serve),
+            Subject::Tokio => Self::driver(tokio_driver::serve),
             Subject::Mio => Self::driver(drivers::mio_echo::serve),
             #[cfg(target_os = "linux")]
             Subject::Uring => {
