@@ -99,3 +99,8 @@ pub use message::{Buffers, Frames, Prepared};
 pub use outbox::{Outbox, Segment};
 pub use role::Role;
 pub use time::{Instant, Timer};
+
+/// The code in the guide to drivers is tested with this crate's documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/driving.md")]
+mod driving {}
