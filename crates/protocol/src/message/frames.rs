@@ -65,12 +65,24 @@ impl Frames {
 
     #[inline]
     fn push(&mut self, opcode: Opcode, payload: &[u8]) {
+        let room = self.bytes.capacity() - self.bytes.len();
+        self.messages += 1;
+        match u8::try_from(payload.len()) {
+            Ok(length @ 0..=125) if room >= 2 + payload.len() => {
+                self.bytes.extend_from_slice(&[0x80 | opcode.bits(), length]);
+                self.bytes.extend_from_slice(payload);
+            }
+            _ => self.push_any(opcode, payload),
+        }
+    }
+
+    #[inline(never)]
+    fn push_any(&mut self, opcode: Opcode, payload: &[u8]) {
         let payload_len = payload.len() as u64;
         let header = FrameHeader { fin: true, opcode, mask: None, payload_len };
         self.bytes.reserve(FrameHeader::BYTES_MAX + payload.len());
         header.append_to(&mut self.bytes);
         copying::append(&mut self.bytes, payload);
-        self.messages += 1;
     }
 
     /// Bytes of all frames.

@@ -44,6 +44,12 @@ impl Counts {
         self.messages.fetch_sub(1, Ordering::SeqCst);
     }
 
+    /// Nobody will receive what waits.
+    pub(super) fn clear(&self) {
+        self.bytes.store(0, Ordering::SeqCst);
+        self.messages.store(0, Ordering::SeqCst);
+    }
+
     /// Messages that wait.
     pub(super) fn messages(&self) -> usize {
         self.messages.load(Ordering::SeqCst) as usize

@@ -58,29 +58,40 @@ impl Hand {
 /// `None` when the hand is busy: something of a user's runs from within it, such as the drop of a payload's owner.
 #[inline]
 fn with<R>(act: impl FnOnce(&mut Hand) -> R) -> Option<R> {
-    HAND.try_with(|hand| hand.try_borrow_mut().ok().map(|mut hand| act(&mut hand))).ok().flatten()
+    let act = |hand: &RefCell<Hand>| match hand.try_borrow_mut() {
+        Ok(mut hand) => Some(act(&mut hand)),
+        Err(_) => None,
+    };
+    HAND.try_with(act).unwrap_or(None)
 }
 
-/// A message that lies in the loop's buffer, or was put together in one of its own.
-pub(super) enum Arrived<'e> {
-    Text(Text<'e>),
-    Binary(Payload<'e>),
+/// The payload of a message, which lies in the loop's buffer or was put together in one of its own.
+pub(super) trait Arrived {
+    /// As a message, in memory from the shelf if it is small.
+    fn keep(self, shelf: &mut Shelf) -> Message;
+
+    fn into_message(self) -> Message;
 }
 
-impl Arrived<'_> {
+impl Arrived for Text<'_> {
     #[inline]
     fn keep(self, shelf: &mut Shelf) -> Message {
-        match self {
-            Self::Text(text) => Message::Text(shelf.keep_text(text)),
-            Self::Binary(payload) => Message::Binary(shelf.keep_bytes(payload)),
-        }
+        Message::Text(shelf.keep_text(self))
     }
 
     fn into_message(self) -> Message {
-        match self {
-            Self::Text(text) => Message::Text(text.into_string()),
-            Self::Binary(payload) => Message::Binary(payload.into_bytes()),
-        }
+        Message::Text(self.into_string())
+    }
+}
+
+impl Arrived for Payload<'_> {
+    #[inline]
+    fn keep(self, shelf: &mut Shelf) -> Message {
+        Message::Binary(shelf.keep_bytes(self))
+    }
+
+    fn into_message(self) -> Message {
+        Message::Binary(self.into_bytes())
     }
 }
 
@@ -96,7 +107,7 @@ pub(super) enum Put {
 
 /// Takes a message of this read; `room` is what the inbox has.
 #[inline]
-pub(super) fn put(id: SocketId, room: impl FnOnce() -> Room, arrived: Arrived<'_>) -> Put {
+pub(super) fn put(id: SocketId, room: impl FnOnce() -> Room, arrived: impl Arrived) -> Put {
     HAND.with(|hand| {
         let Ok(mut hand) = hand.try_borrow_mut() else { return Put::Busy(arrived.into_message()) };
         let hand = &mut *hand;
@@ -152,6 +163,13 @@ pub(super) fn release() -> Option<Box<Messages>> {
         let is_left = !hand.incoming.is_empty();
         is_left.then(|| Box::new(std::mem::take(&mut hand.incoming)))
     })?
+}
+
+/// Nobody will receive what lies here for the socket.
+pub(super) fn forget(id: SocketId) {
+    let forgotten =
+        with(|hand| (hand.holder == id.as_u64()).then(|| std::mem::take(&mut hand.incoming)));
+    drop(forgotten);
 }
 
 /// The next message for the socket, if some lie here.

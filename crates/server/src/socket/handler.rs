@@ -58,7 +58,7 @@ impl SocketHandler {
 
     /// What is not wanted is not even made a message.
     #[inline]
-    fn deliver(&self, peer: &mut Peer<'_>, arrived: Arrived<'_>) {
+    fn deliver(&self, peer: &mut Peer<'_>, arrived: impl Arrived) {
         let Stage::Open(shared) = &self.0 else { return };
         if shared.pinging.load(Ordering::Relaxed) {
             shared.note_activity(peer.now());
@@ -125,8 +125,8 @@ impl Handler for SocketHandler {
 
     fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
         match event {
-            Event::Text(text) => self.deliver(peer, Arrived::Text(text)),
-            Event::Binary(payload) => self.deliver(peer, Arrived::Binary(payload)),
+            Event::Text(text) => self.deliver(peer, text),
+            Event::Binary(payload) => self.deliver(peer, payload),
             Event::Pong(payload) => {
                 let Stage::Open(shared) = &self.0 else { return };
                 let own = ping::round_trip(&payload, peer.now())

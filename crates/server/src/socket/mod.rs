@@ -22,12 +22,14 @@ mod shared;
 mod home;
 mod registry;
 mod address;
+mod life;
 mod hand;
 mod counts;
 mod queue;
 mod shelf;
 mod id;
 
+use std::future::Future;
 use std::io;
 use std::ops::Deref;
 use std::time::Duration;
@@ -77,8 +79,8 @@ impl Socket {
     /// # Errors
     /// [`Error::Closed`] once the connection has ended and all that arrived whole has been received;
     /// [`Error::Cancelled`] if a [`Canceller`] said so.
-    pub async fn recv(&mut self) -> Result<Message, Error> {
-        self.receiver.recv().await
+    pub fn recv(&mut self) -> impl Future<Output = Result<Message, Error>> + Send {
+        self.receiver.recv()
     }
 
     /// Waits for the next message, at most so long. With a duration of zero it takes what is there.

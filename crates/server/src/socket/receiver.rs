@@ -1,6 +1,6 @@
 //! The half that receives.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -48,8 +48,9 @@ impl Receiver {
     /// # Errors
     /// [`Error::Closed`] once the connection has ended and all that arrived whole has been received;
     /// [`Error::Cancelled`] if a [`Canceller`] said so.
-    pub async fn recv(&mut self) -> Result<Message, Error> {
-        poll_fn(|context| self.poll_recv(context.waker())).await
+    pub fn recv(&mut self) -> impl Future<Output = Result<Message, Error>> + Send {
+        // Not an async function: its state would stand between the messages of a batch and their route.
+        poll_fn(|context| self.poll_recv(context.waker()))
     }
 
     /// Waits for the next message, at most so long. With a duration of zero it takes what is there.
@@ -121,12 +122,27 @@ impl Receiver {
         })
     }
 
+    #[inline]
     fn poll_recv(&mut self, waker: &Waker) -> Poll<Result<Message, Error>> {
         self.take(Some(waker)).map_or(Poll::Pending, Poll::Ready)
     }
 
     /// The next message, from where the oldest lie; `None`: nothing is there yet, and the waker will be woken.
+    #[inline]
     fn take(&mut self, waker: Option<&Waker>) -> Option<Result<Message, Error>> {
+        let shared = self.sender.shared();
+        // The common case: nothing is older than what the loop has at hand.
+        if self.extra.is_none()
+            && !shared.is_cancelled()
+            && let Some(message) = hand::take(shared.id())
+        {
+            return Some(Ok(message));
+        }
+        self.take_oldest(waker)
+    }
+
+    #[inline(never)]
+    fn take_oldest(&mut self, waker: Option<&Waker>) -> Option<Result<Message, Error>> {
         if self.extra.is_some() {
             if let Some(rest) = self.take_begun() {
                 return Some(Ok(rest));

@@ -66,7 +66,11 @@ impl Sender {
     /// # Errors
     /// As for [`send_text`](Self::send_text).
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        match self.shared().offer(message.into()) {
+        let mut message = message.into();
+        if self.shared().say(&mut message) {
+            return Ok(());
+        }
+        match self.shared().offer(message) {
             // In a box of its own, as above.
             Err((SendError::Full, refused)) => Box::pin(self.send_when_ready(refused)).await,
             sent => sent.map_err(|(error, _message)| self.shared().send_error(error)),

@@ -13,6 +13,7 @@ use super::counts::{Counts, Room};
 use super::hand;
 use super::home::Home;
 use super::id::SocketId;
+use super::life::SignsOfLife;
 use super::queue::{Closed, Inbox, Messages, State, Taken};
 use crate::error::Error;
 use crate::executor::{self, Local, TaskKey};
@@ -51,17 +52,6 @@ pub(crate) struct Shared {
     life: OnceLock<Box<SignsOfLife>>,
     /// Nanoseconds of the latest round trip; 0: none yet.
     round_trip: AtomicU64,
-}
-
-/// What a ping policy wants to know; times are in nanoseconds.
-#[derive(Debug, Default)]
-struct SignsOfLife {
-    /// Which start of a policy is the valid one.
-    epoch: AtomicU64,
-    /// When a message last went either way.
-    activity: AtomicU64,
-    /// When the inbox last had room again after it was full.
-    listening: AtomicU64,
 }
 
 /// What the route of a socket came to.
@@ -248,9 +238,11 @@ impl Shared {
         self.deaf.store(true, Ordering::Release);
         let (messages, resume) = {
             let mut inbox = self.inbox.lock();
+            self.counts.clear();
             (inbox.desert(), self.paused.swap(false, Ordering::SeqCst))
         };
         drop(messages);
+        hand::forget(self.id);
         if resume {
             self.outward.resume();
         }
@@ -315,17 +307,25 @@ impl Shared {
         Ok(())
     }
 
-    /// Sends a message in its type, or gives it back.
+    /// Sends a message by way of the hand, if that can be; then what it consisted of is gone.
     #[inline]
+    pub(super) fn say(&self, message: &mut Message) -> bool {
+        let said = !self.mute.load(Ordering::Acquire) && hand::say(self.id, &self.outward, message);
+        if said {
+            self.note_sent();
+        }
+        said
+    }
+
+    /// Sends a message in its type, or gives it back.
     pub(super) fn offer(&self, mut message: Message) -> Result<(), (SendError, Message)> {
-        if let Err(error) = self.check_open() {
-            return Err((error, message));
+        if self.say(&mut message) {
+            return Ok(());
         }
-        if !hand::say(self.id, &self.outward, &mut message) {
-            self.offer_to_queue(message)?;
+        match self.check_open() {
+            Ok(()) => self.offer_to_queue(message).inspect(|()| self.note_sent()),
+            Err(error) => Err((error, message)),
         }
-        self.note_sent();
-        Ok(())
     }
 
     fn offer_to_queue(&self, message: Message) -> Result<(), (SendError, Message)> {
@@ -359,6 +359,7 @@ impl Shared {
         if self.mute.load(Ordering::Acquire) { Err(SendError::NotOpen) } else { Ok(()) }
     }
 
+    #[inline]
     fn note_sent(&self) {
         if self.pinging.load(Ordering::Relaxed) {
             self.note_activity(self.now());

@@ -10,6 +10,8 @@ mod draining;
 mod examples;
 mod executing;
 mod grouping;
+mod hand;
+mod heap;
 mod hostile;
 mod naming;
 mod parked;
