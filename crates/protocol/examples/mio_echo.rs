@@ -4,9 +4,10 @@
 
 #[path = "echo/session.rs"]
 mod session;
+#[path = "echo/timers.rs"]
+mod timers;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read};
 use std::net::Shutdown;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use mio::{Events, Interest, Poll, Token};
 use sockeye_protocol::{Config, Instant, Outbox, Transport};
 
 use session::{Session, Shared};
+use timers::Timers;
 
 const LISTENER: Token = Token(usize::MAX);
 /// After so many reads it is the others' turn.
@@ -55,14 +57,12 @@ pub(crate) fn serve(
     let mut shared = Shared::new(config, open_within);
     let mut buffer = vec![0; 64 * 1024];
     let mut peers: HashMap<Token, Peer> = HashMap::new();
-    // A timer that is earlier than need be does no harm, so none is ever taken back.
-    let mut timers: BinaryHeap<Reverse<(Instant, Token)>> = BinaryHeap::new();
+    let mut timers = Timers::new();
     // Whose turn it is, beside those of whom the poll tells.
     let mut ready: Vec<Token> = Vec::new();
     let (mut token, mut accepts) = (0, false);
     loop {
-        let timer =
-            timers.peek().map(|Reverse((due, _))| due.saturating_duration_since(shared.now));
+        let timer = timers.next().map(|due| due.saturating_duration_since(shared.now));
         let timeout = match (ready.is_empty(), accepts) {
             (false, _) => Some(Duration::ZERO),
             (true, true) => Some(timer.map_or(ACCEPT_AGAIN, |timer| timer.min(ACCEPT_AGAIN))),
@@ -86,18 +86,18 @@ pub(crate) fn serve(
                 break;
             };
             token += 1;
-            stream.set_nodelay(true)?;
+            // Who has gone already is no reason to end.
             let interest = Interest::READABLE | Interest::WRITABLE;
-            poll.registry().register(&mut stream, Token(token), interest)?;
+            let _ = stream.set_nodelay(true);
+            if poll.registry().register(&mut stream, Token(token), interest).is_err() {
+                continue;
+            }
             let session = Session::new(&shared);
             let peer = Peer { stream, session, is_readable: false, waits: false, timer: None };
             peers.insert(Token(token), peer);
             ready.push(Token(token));
         }
-        while let Some(Reverse((due, token))) = timers.peek().copied()
-            && due <= shared.now
-        {
-            timers.pop();
+        while let Some((token, due)) = timers.fired(shared.now) {
             if let Some(peer) = peers.get_mut(&token).filter(|peer| peer.timer == Some(due)) {
                 peer.timer = None;
                 ready.push(token);
@@ -108,10 +108,7 @@ pub(crate) fn serve(
             match peer.turn(&mut buffer, &mut shared) {
                 Next::End => drop(peers.remove(&token)),
                 next => {
-                    if let Some(due) = peer.session.due().filter(|due| peer.is_earlier(*due)) {
-                        peer.timer = Some(due);
-                        timers.push(Reverse((due, token)));
-                    }
+                    timers.set(token, &mut peer.timer, peer.session.due());
                     ready.extend((next == Next::Again).then_some(token));
                 }
             }
@@ -174,10 +171,5 @@ impl Peer {
         if outbox.len() < before {
             self.session.written(had_waited, shared);
         }
-    }
-
-    /// Whether a timer must be set for `due`.
-    fn is_earlier(&self, due: Instant) -> bool {
-        self.timer.is_none_or(|timer| due < timer)
     }
 }

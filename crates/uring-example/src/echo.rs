@@ -1,7 +1,5 @@
 //! The loop: what is done goes to the peers' sessions, and what they want is asked for.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
@@ -10,6 +8,7 @@ use sockeye_protocol::{Config, Instant, Outbox, Segment, Transport};
 
 use crate::ring::{Done, Ring};
 use crate::session::{Session, Shared};
+use crate::timers::Timers;
 
 /// When to accept again, where something was missing for it, such as a descriptor.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -40,7 +39,7 @@ struct Server {
     /// INVARIANT: a peer stays while the kernel has something to do for it.
     peers: Vec<Option<Peer>>,
     free: Vec<usize>,
-    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    timers: Timers<usize>,
     /// Whom something happened to in this turn.
     touched: Vec<usize>,
     turn: u64,
@@ -64,7 +63,7 @@ pub fn serve(listener: TcpListener, config: Config, open_within: Duration) -> io
     // The kernel waits itself; of what must not block it would only say that it would.
     listener.set_nonblocking(false)?;
     let (ring, shared) = (Ring::new()?, Shared::new(config, open_within));
-    let (peers, free, touched, timers) = (Vec::new(), Vec::new(), Vec::new(), BinaryHeap::new());
+    let (peers, free, touched, timers) = (Vec::new(), Vec::new(), Vec::new(), Timers::new());
     let mut server = Server { listener, ring, shared, peers, free, timers, touched, turn: 0 };
     server.ring.accept(&server.listener)?;
     loop {
@@ -74,7 +73,7 @@ pub fn serve(listener: TcpListener, config: Config, open_within: Duration) -> io
 
 impl Server {
     fn turn(&mut self) -> io::Result<()> {
-        let due = self.timers.peek().map(|Reverse((due, _))| *due);
+        let due = self.timers.next();
         self.ring.wait(due.map(|due| due.saturating_duration_since(self.shared.now)))?;
         self.shared.begin_turn();
         self.turn += 1;
@@ -82,10 +81,7 @@ impl Server {
             self.take(done)?;
         }
         // Behind what has come, so that a message beats its deadline.
-        while let Some(Reverse((due, token))) = self.timers.peek().copied()
-            && due <= self.shared.now
-        {
-            self.timers.pop();
+        while let Some((token, due)) = self.timers.fired(self.shared.now) {
             if token == LISTENER {
                 self.ring.accept(&self.listener)?;
             } else if let Some(peer) = &mut self.peers[token]
@@ -106,10 +102,12 @@ impl Server {
         let token = match done {
             Done::Accepted { result, goes_on } => {
                 if !goes_on {
-                    self.timers.push(Reverse((self.shared.now + ACCEPT_AGAIN, LISTENER)));
+                    let again = Some(self.shared.now + ACCEPT_AGAIN);
+                    self.timers.set(LISTENER, &mut None, again);
                 }
                 let Ok(stream) = result else { return Ok(()) };
-                stream.set_nodelay(true)?;
+                // Who has gone already is no reason to end; that shows when it is read from.
+                let _ = stream.set_nodelay(true);
                 let session = Session::new(&self.shared);
                 let (receiving, sending, timer) = (Receiving::Not, None, None);
                 let token = self.free.pop().unwrap_or(self.peers.len());
@@ -138,7 +136,10 @@ impl Server {
                 let (begun, gone) = peer.sending.take().expect("it sends");
                 match result.map(|len| gone + len) {
                     // Nobody takes it any more, but what came before is still there to be read.
-                    Err(_) => peer.session.outbox = Outbox::new(),
+                    Err(_) => {
+                        peer.session.outbox = Outbox::new();
+                        peer.session.written(false, &mut self.shared);
+                    }
                     Ok(gone) if gone < segment.as_slice().len() => {
                         self.ring.send(token, &peer.stream, segment, gone)?;
                         peer.sending = Some((begun, gone));
@@ -193,11 +194,8 @@ impl Server {
         if ends && peer.receiving == Receiving::Not && peer.sending.is_none() {
             self.peers[token] = None;
             self.free.push(token);
-        } else if let Some(due) = peer.session.due()
-            && peer.timer.is_none_or(|timer| due < timer)
-        {
-            peer.timer = Some(due);
-            self.timers.push(Reverse((due, token)));
+        } else {
+            self.timers.set(token, &mut peer.timer, peer.session.due());
         }
         Ok(())
     }

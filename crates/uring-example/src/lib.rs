@@ -13,5 +13,7 @@ mod ring;
 // What a peer's bytes come to, for any loop.
 #[path = "../../protocol/examples/echo/session.rs"]
 mod session;
+#[path = "../../protocol/examples/echo/timers.rs"]
+mod timers;
 
 pub use echo::{check, serve};
