@@ -1,4 +1,12 @@
-//! The example is what the README shows, and it runs.
+//! The examples: the README shows the first, and all of them run.
+
+mod autobahn_client;
+#[cfg(feature = "axum")]
+mod axum_websockets;
+mod chat;
+mod client;
+mod foreign;
+mod interval;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
