@@ -8,6 +8,8 @@ mod examples;
 mod halves;
 mod heap;
 mod opening;
+#[cfg(feature = "tls")]
+mod securing;
 mod talking;
 #[cfg(feature = "hyper")]
 mod upgrading;
