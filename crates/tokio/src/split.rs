@@ -38,6 +38,8 @@ struct Shared<W> {
     pen: Mutex<Pen<W>>,
     /// No frame may follow: a Close frame is in the pen, or the connection is over.
     is_closed: AtomicBool,
+    /// The sender is gone and has left something in the pen, which the receiver writes.
+    is_orphaned: AtomicBool,
 }
 
 /// The writing end of the transport, and what waits for it in the order in which it will leave.
@@ -168,7 +170,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Port for Half<R, W> {
         side: Side,
     ) -> Poll<io::Result<()>> {
         if outbox.is_empty() && !self.has_posted {
-            return Poll::Ready(Ok(()));
+            if !self.shared.is_orphaned.load(Ordering::Acquire) {
+                return Poll::Ready(Ok(()));
+            }
+            self.shared.is_orphaned.store(false, Ordering::Release);
         }
         if self.shared.is_closed() {
             // A Close frame was sent before, and nothing may follow it.
@@ -251,5 +256,9 @@ where
 fn shared<W>(stream: Option<W>, outbox: Outbox, is_closed: bool) -> Arc<Shared<W>> {
     let pen =
         Pen { stream, outbox, writing: Writing::new(), broken: None, receiver: None, halves: 2 };
-    Arc::new(Shared { pen: Mutex::new(pen), is_closed: AtomicBool::new(is_closed) })
+    Arc::new(Shared {
+        pen: Mutex::new(pen),
+        is_closed: AtomicBool::new(is_closed),
+        is_orphaned: AtomicBool::new(false),
+    })
 }

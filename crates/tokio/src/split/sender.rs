@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
 
 use futures_sink::Sink;
@@ -17,7 +18,7 @@ use crate::error::Error;
 use crate::memory::Lent;
 use crate::message::{CloseFrame, Message};
 use crate::outgoing::Outgoing;
-use crate::writing::Side;
+use crate::writing::{self, Side};
 
 /// The half of a socket that sends; a [`Sink`] of [`Message`]s too.
 ///
@@ -139,8 +140,8 @@ impl<W: AsyncWrite + Unpin> Sender<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Drop for Sender<W> {
-    /// What was said leaves if the transport takes it at once, and behind it a Close frame if nobody
-    /// receives any more.
+    /// What was said leaves with what the receiver writes. If nobody receives any more it leaves if
+    /// the transport takes it at once, and behind it a Close frame.
     fn drop(&mut self) {
         let is_last = {
             let mut pen = self.shared.pen();
@@ -153,11 +154,20 @@ impl<W: AsyncWrite + Unpin> Drop for Sender<W> {
             let _ = self.say(|outgoing| outgoing.close_for(Some(code.into())));
         }
         let context = &mut Context::from_waker(Waker::noop());
-        if self.poll_written(context).is_ready()
-            && is_last
-            && let Some(stream) = &mut self.shared.pen().stream
-        {
-            let _ = Pin::new(stream).poll_shutdown(context);
+        let is_written = self.poll_written(context).is_ready();
+        let mut pen = self.shared.pen();
+        if is_last {
+            if is_written && let Some(stream) = &mut pen.stream {
+                let _ = Pin::new(stream).poll_shutdown(context);
+            }
+        } else if !is_written {
+            if !self.shared.is_closed() {
+                writing::append(&mut pen.outbox, &mut self.outbox);
+            }
+            self.shared.is_orphaned.store(true, Ordering::Release);
+            if let Some(receiver) = &pen.receiver {
+                receiver.wake_by_ref();
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ fn beside_bytes(config: Config) -> (DuplexStream, WebSocket<DuplexStream>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cls_12_a_close_that_nobody_answers_is_bounded() {
+async fn a_close_that_nobody_answers_is_bounded() {
     let (_peer, mut server) = beside_bytes(Config::default());
     let began = Instant::now();
     match server.close(Some(CloseFrame::new(CloseCode::NORMAL, ""))).await {
@@ -45,7 +45,7 @@ async fn a_peer_that_answers_and_stays_is_left_after_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn kal_a_silent_peer_is_pinged_and_then_given_up() {
+async fn a_silent_peer_is_pinged_and_then_given_up() {
     let (mut peer, mut server) = beside_bytes(Config::default());
     let began = Instant::now();
     let received = server.recv().await.expect("the error");
@@ -116,7 +116,7 @@ async fn a_message_that_is_never_finished_ends_with_1008() {
 
 /// The peer hears why, even if the socket is dropped right behind the error.
 #[tokio::test]
-async fn fal_a_violation_is_told_to_both() {
+async fn a_violation_is_told_to_both() {
     let (mut peer, mut server) = beside_bytes(Config::default());
     peer.write_all(b"\x81\x82\0\0\0\0ok\x81\x02no").await.expect("room");
     assert_eq!(server.recv().await.expect("open").expect("well"), Message::text("ok"));

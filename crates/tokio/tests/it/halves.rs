@@ -150,7 +150,7 @@ async fn after_the_peer_s_close_nothing_is_sent() {
 
 /// Both Close at the same time: each sends one Close frame and nothing behind it.
 #[tokio::test]
-async fn two_closes_that_cross() {
+async fn cls_10_two_closes_that_cross() {
     let (mut peer, stream) = tokio::io::duplex(1024);
     let server = WebSocket::new(stream, Role::Server, Config::default());
     let (mut sender, mut receiver) = server.split();
@@ -183,6 +183,27 @@ async fn the_last_half_says_goodbye() {
         peer.read_to_end(&mut said).await.expect("all of it");
         assert_eq!(said, b"\x81\x0alast words\x88\x02\x03\xe8", "{receiver_is_last}");
     }
+}
+
+/// What a sender leaves behind, the receiver writes.
+#[tokio::test]
+async fn what_a_dropped_sender_has_fed_still_leaves() {
+    let (one, other) = tokio::io::duplex(64);
+    let mut client = WebSocket::new(one, Role::Client, Config::default());
+    let server = WebSocket::new(other, Role::Server, Config::default());
+    let (mut sender, mut receiver) = server.split();
+    let receiving = tokio::spawn(async move { while receiver.recv().await.is_some() {} });
+    tokio::task::yield_now().await;
+    for number in 0..20 {
+        sender.feed(Message::text(format!("{number:>1000}"))).await.expect("open");
+    }
+    drop(sender);
+    for number in 0..20 {
+        let received = client.recv().await.expect("open").expect("well");
+        assert_eq!(received, Message::text(format!("{number:>1000}")));
+    }
+    client.close(None).await.expect("in order");
+    receiving.await.expect("no panic");
 }
 
 /// A peer that asks much and reads nothing makes nothing grow.
