@@ -63,6 +63,8 @@ mod executor;
 mod message;
 mod error;
 mod mutex;
+#[cfg(test)]
+mod tests;
 
 // The layers below, for what is named more rarely.
 pub use sockeye_protocol as protocol;
@@ -80,7 +82,7 @@ pub use server::{Server, ServerBuilder};
 pub use service::Stats;
 pub use socket::{
     BlockingReceiver, BlockingSender, BlockingSocket, Canceller, Closed, PingPolicy, Receiver,
-    Sender, Socket, SocketHandle, SocketId, State,
+    Sender, Sending, Socket, SocketHandle, SocketId, State,
 };
 pub use sockeye_protocol::{
     CloseCode, CloseReason, Config as ConnectionConfig, Event, Initiator, Instant, Payload,

@@ -3,6 +3,12 @@
 use std::fmt;
 use std::sync::{MutexGuard, PoisonError};
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has locked something, for tests of what takes no lock.
+    pub(crate) static LOCKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 /// [`std::sync::Mutex`] whose `lock` always succeeds.
 #[derive(Default)]
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
@@ -13,6 +19,8 @@ impl<T> Mutex<T> {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        #[cfg(test)]
+        LOCKS.set(LOCKS.get() + 1);
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

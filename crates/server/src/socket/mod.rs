@@ -43,7 +43,7 @@ pub use self::id::SocketId;
 pub use self::ping::PingPolicy;
 pub use self::queue::{Closed, State};
 pub use self::receiver::Receiver;
-pub use self::sender::Sender;
+pub use self::sender::{Sender, Sending};
 
 pub(crate) use self::context::{Context, Dial};
 pub(crate) use self::handler::{Opening, SocketHandler};

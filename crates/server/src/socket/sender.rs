@@ -1,9 +1,11 @@
 //! The half that sends and closes.
 
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -65,16 +67,8 @@ impl Sender {
     ///
     /// # Errors
     /// As for [`send_text`](Self::send_text).
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let mut message = message.into();
-        if self.shared().say(&mut message) {
-            return Ok(());
-        }
-        match self.shared().offer(message) {
-            // In a box of its own, as above.
-            Err((SendError::Full, refused)) => Box::pin(self.send_when_ready(refused)).await,
-            sent => sent.map_err(|(error, _message)| self.shared().send_error(error)),
-        }
+    pub fn send(&self, message: impl Into<Message>) -> Sending<'_> {
+        Sending { sender: self, stage: Stage::Begun(message.into()) }
     }
 
     async fn send_when_ready(&self, mut message: Message) -> Result<(), Error> {
@@ -251,6 +245,63 @@ impl Sender {
     /// Ends what [`start_ping`](Self::start_ping) began.
     pub fn stop_ping(&self) {
         ping::stop(self.shared());
+    }
+}
+
+/// The future of [`Sender::send`]. Nothing is sent before it is polled, nor if it is dropped before it is ready.
+///
+/// Not that of an async function, so that a message is sent from where the caller put it.
+#[must_use = "a future does nothing until it is awaited"]
+pub struct Sending<'s> {
+    sender: &'s Sender,
+    stage: Stage<'s>,
+}
+
+enum Stage<'s> {
+    Begun(Message),
+    /// In a box of its own, as above.
+    Waits(Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 's>>),
+}
+
+impl Sending<'_> {
+    #[inline(never)]
+    fn poll_slowly(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let (sender, shared) = (self.sender, self.sender.shared());
+        if let Stage::Begun(message) = &mut self.stage {
+            let message = std::mem::replace(message, Message::Text(String::new()));
+            match shared.offer(message) {
+                Err((SendError::Full, refused)) => {
+                    self.stage = Stage::Waits(Box::pin(sender.send_when_ready(refused)));
+                }
+                Err((error, _message)) => return Poll::Ready(Err(shared.send_error(error))),
+                Ok(()) => return Poll::Ready(Ok(())),
+            }
+        }
+        match &mut self.stage {
+            Stage::Waits(waiting) => waiting.as_mut().poll(context),
+            Stage::Begun(_) => unreachable!("what was refused waits"),
+        }
+    }
+}
+
+impl Future for Sending<'_> {
+    type Output = Result<(), Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let shared = self.sender.shared();
+        if let Stage::Begun(message) = &mut self.stage
+            && shared.say(message)
+        {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_slowly(context)
+    }
+}
+
+impl fmt::Debug for Sending<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Sending")
     }
 }
 

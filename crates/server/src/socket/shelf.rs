@@ -5,20 +5,27 @@ use sockeye_protocol::{Payload, Text};
 
 /// Larger messages lie in memory of their own, which goes with them to the transport.
 const BYTES_MAX: usize = 1 << CLASS_MAX;
-/// What lies idle on one thread at most, in bytes.
-const HELD_MAX: usize = 256 * 1024;
-
 /// Classes are powers of two, so that a small message never keeps much more memory than it needs.
 const CLASS_MIN: u32 = 5;
 const CLASS_MAX: u32 = 14;
 const CLASSES: usize = (CLASS_MAX - CLASS_MIN + 1) as usize;
+
+/// How many of a class lie idle at most: what a full inbox holds of the small ones, and 32 KiB of the others.
+const IDLE_MAX: [usize; CLASSES] = {
+    let mut idle_max = [64; CLASSES];
+    let mut class = 5;
+    while class < CLASSES {
+        idle_max[class] = (32 * 1024) >> (class + CLASS_MIN as usize);
+        class += 1;
+    }
+    idle_max
+};
 
 /// Idle memory of one thread.
 pub(super) struct Shelf {
     texts: [Vec<String>; CLASSES],
     /// Each as long as it may be: then `Bytes` takes it without another allocation. All of a class are equally long.
     payloads: [Vec<Vec<u8>>; CLASSES],
-    held_bytes: usize,
 }
 
 /// The class whose members have room for so many bytes, at most `BYTES_MAX`.
@@ -30,11 +37,7 @@ fn class_of(len: usize) -> usize {
 
 impl Shelf {
     pub(super) const fn new() -> Self {
-        Self {
-            texts: [const { Vec::new() }; CLASSES],
-            payloads: [const { Vec::new() }; CLASSES],
-            held_bytes: 0,
-        }
+        Self { texts: [const { Vec::new() }; CLASSES], payloads: [const { Vec::new() }; CLASSES] }
     }
 
     /// A text to keep: moved if it is owned, and if not copied into memory from here.
@@ -45,10 +48,7 @@ impl Shelf {
         }
         let class = class_of(text.len());
         let mut copy = match self.texts[class].pop() {
-            Some(spare) => {
-                self.held_bytes -= spare.capacity();
-                spare
-            }
+            Some(spare) => spare,
             None => String::with_capacity(1 << (class + CLASS_MIN as usize)),
         };
         text.append_to(&mut copy);
@@ -59,13 +59,14 @@ impl Shelf {
     #[inline]
     pub(super) fn reuse_text(&mut self, mut text: String) {
         let capacity = text.capacity();
-        if (1 << CLASS_MIN..=BYTES_MAX).contains(&capacity)
-            && self.held_bytes + capacity <= HELD_MAX
-        {
-            self.held_bytes += capacity;
-            text.clear();
+        if (1 << CLASS_MIN..=BYTES_MAX).contains(&capacity) {
             // The class whose members need no more than it has.
-            self.texts[(capacity.ilog2() - CLASS_MIN) as usize].push(text);
+            let class = (capacity.ilog2() - CLASS_MIN) as usize;
+            let idle = &mut self.texts[class];
+            if idle.len() < IDLE_MAX[class] {
+                text.clear();
+                idle.push(text);
+            }
         }
     }
 
@@ -76,7 +77,6 @@ impl Shelf {
             return payload.into_bytes();
         }
         let spare = self.payloads[class_of(len)].pop_if(|spare| spare.capacity() == len);
-        self.held_bytes -= spare.as_ref().map_or(0, Vec::capacity);
         let mut copy = spare.unwrap_or_else(|| Vec::with_capacity(len));
         payload.append_to(&mut copy);
         copy.into()
@@ -92,14 +92,14 @@ impl Shelf {
         if capacity > BYTES_MAX {
             return;
         }
-        let others = &mut self.payloads[class_of(capacity)];
-        if others.last().is_some_and(|other| other.capacity() != capacity) {
-            self.held_bytes -= others.drain(..).map(|other| other.capacity()).sum::<usize>();
+        let class = class_of(capacity);
+        let idle = &mut self.payloads[class];
+        if idle.last().is_some_and(|other| other.capacity() != capacity) {
+            idle.clear();
         }
-        if self.held_bytes + capacity <= HELD_MAX {
-            self.held_bytes += capacity;
+        if idle.len() < IDLE_MAX[class] {
             memory.clear();
-            others.push(memory);
+            idle.push(memory);
         }
     }
 }
@@ -116,17 +116,22 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_lies_idle_is_bounded_and_counted() {
-        let mut shelf = Shelf::new();
-        for _ in 0..2 * HELD_MAX / 1000 {
-            shelf.reuse_text("x".repeat(1000));
-            shelf.reuse_bytes(vec![7; 1000].into());
-        }
-        assert!((HELD_MAX - 1000..=HELD_MAX).contains(&shelf.held_bytes));
+    fn held(shelf: &Shelf) -> usize {
         let texts = shelf.texts.iter().flatten().map(String::capacity).sum::<usize>();
-        let payloads = shelf.payloads.iter().flatten().map(Vec::capacity).sum::<usize>();
-        assert_eq!(texts + payloads, shelf.held_bytes);
+        texts + shelf.payloads.iter().flatten().map(Vec::capacity).sum::<usize>()
+    }
+
+    #[test]
+    fn what_lies_idle_is_bounded() {
+        let mut shelf = Shelf::new();
+        for round in 0..200 {
+            for len in (0..=BYTES_MAX).step_by(100) {
+                shelf.reuse_text("x".repeat(len));
+                shelf.reuse_bytes(vec![7; len].into());
+            }
+            assert!(held(&shelf) <= 1 << 20, "{} bytes after {round} rounds", held(&shelf));
+        }
+        assert!(held(&shelf) > 100_000);
     }
 
     #[test]
@@ -136,12 +141,12 @@ mod tests {
         shelf.reuse_bytes(shared.clone());
         shelf.reuse_bytes(Bytes::from_static(b"static"));
         shelf.reuse_text("x".repeat(BYTES_MAX + 1));
-        assert_eq!((shelf.held_bytes, shared.len()), (0, 100));
+        assert_eq!((held(&shelf), shared.len()), (0, 100));
         // What is too short for its class serves the one below.
         shelf.reuse_text("x".repeat(1000));
         assert_eq!(shelf.texts[class_of(512)].len(), 1);
         shelf.reuse_bytes(vec![7; 100].into());
         shelf.reuse_bytes(vec![7; 101].into());
-        assert_eq!(shelf.held_bytes, 1000 + 101, "only one length of a class is kept");
+        assert_eq!(held(&shelf), 1000 + 101, "only one length of a class is kept");
     }
 }
