@@ -100,8 +100,3 @@ pub use sockeye_reactor::{
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
-
-/// So is that of the document for those who come from elsewhere.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/migrating.md")]
-struct Migrating;

@@ -88,3 +88,9 @@ pub use sockeye_protocol::{Deflate, DeflateConfig};
 pub use split::{Receiver, Sender};
 pub use stream::ClientStream;
 pub use websocket::WebSocket;
+
+/// The code of the document for those who come from elsewhere is tested with this crate's, which can
+/// depend on all that it needs.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../docs/migrating.md")]
+struct Migrating;

@@ -6,7 +6,9 @@ use sockeye_tokio::{CloseCode, CloseFrame, Config, Error, Message, Role, SendErr
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::talking::{echo, pair};
+#[cfg(feature = "deflate")]
+use crate::talking::echo;
+use crate::talking::pair;
 
 /// Sends `count` texts and pings through one half while the other one receives; both ends do.
 macro_rules! both_ways {
