@@ -76,7 +76,7 @@ impl Closing {
     }
 
     /// What to do with the transport. A server ends it at once, a client leaves that to the server
-    /// so that the waiting state of TCP is not kept on the server (section 7.1.1).
+    /// so that the waiting state of TCP is kept there, where it harms nobody (section 7.1.1).
     pub(crate) const fn transport(&self, role: Role) -> Transport {
         match (self.state, role) {
             (State::Open | State::CloseSent, _) | (State::Finished { .. }, Role::Client) => {
