@@ -29,6 +29,8 @@ struct Hand {
     holder: u64,
     /// Whether what the holder says may be put into the batch. Whatever lies in its queue is younger than the batch.
     listens: bool,
+    /// The holder's task is being polled. While it is not, a holder is one that is being read from.
+    is_polled: bool,
     incoming: Messages,
     room: Room,
     outgoing: Batch,
@@ -40,11 +42,22 @@ impl Hand {
         Self {
             holder: 0,
             listens: false,
+            is_polled: false,
             incoming: Messages::new(),
             room: Room::NONE,
             outgoing: Batch::new(),
             shelf: Shelf::new(),
         }
+    }
+
+    /// Empties the hand: a panic has ended whoever held it.
+    #[cold]
+    fn abandon(&mut self) {
+        self.holder = 0;
+        self.listens = false;
+        self.is_polled = false;
+        self.incoming.clear();
+        self.outgoing = Batch::new();
     }
 
     /// From now on all that is said goes through the queue, and what was said before is put before that.
@@ -112,8 +125,11 @@ pub(super) fn put(id: SocketId, room: impl FnOnce() -> Room, arrived: impl Arriv
         let Ok(mut hand) = hand.try_borrow_mut() else { return Put::Busy(arrived.into_message()) };
         let hand = &mut *hand;
         if hand.holder != id.as_u64() {
-            if hand.holder != 0 {
+            if hand.is_polled {
                 return Put::Busy(arrived.into_message());
+            }
+            if hand.holder != 0 {
+                hand.abandon();
             }
             hand.holder = id.as_u64();
             hand.room = room();
@@ -128,11 +144,14 @@ pub(super) fn put(id: SocketId, room: impl FnOnce() -> Room, arrived: impl Arriv
 /// Makes an empty hand the socket's. `false`: what lies here is another's.
 pub(super) fn hold(id: SocketId) -> bool {
     with(|hand| {
-        let is_free = hand.holder == 0;
-        if is_free {
-            hand.holder = id.as_u64();
+        if hand.is_polled {
+            return false;
         }
-        is_free
+        if hand.holder != 0 {
+            hand.abandon();
+        }
+        hand.holder = id.as_u64();
+        true
     })
     .unwrap_or(false)
 }
@@ -142,17 +161,29 @@ pub(super) fn len(id: SocketId) -> usize {
     with(|hand| if hand.holder == id.as_u64() { hand.incoming.len() } else { 0 }).unwrap_or(0)
 }
 
-/// The socket's task is about to be polled.
-pub(super) fn begin(peer: &mut Peer<'_>) {
-    with(|hand| hand.listens = peer.begin_batch(&mut hand.outgoing));
-}
-
-/// It was polled: what it said is sent.
-pub(super) fn end(peer: &mut Peer<'_>) {
+/// Polls the task of the socket that holds the hand, and sends what it says.
+pub(super) fn poll(peer: &mut Peer<'_>, poll: impl FnOnce()) {
+    let unfinished = Unfinished;
     with(|hand| {
+        hand.is_polled = true;
+        hand.listens = peer.begin_batch(&mut hand.outgoing);
+    });
+    poll();
+    with(|hand| {
+        hand.is_polled = false;
         hand.listens = false;
         peer.end_batch(&mut hand.outgoing);
     });
+    std::mem::forget(unfinished);
+}
+
+/// Dropped only by a panic: that of a payload's owner, when what it owns can be sent no more.
+struct Unfinished;
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        with(Hand::abandon);
+    }
 }
 
 /// Empties the hand, and returns what lay in it.

@@ -91,9 +91,7 @@ fn pass_on(shared: &Shared, peer: &mut Peer<'_>) {
         && let Some(local) = Local::current_of(remote)
     {
         remote.clock().follow(peer.now());
-        hand::begin(peer);
-        local.poll_now(key);
-        hand::end(peer);
+        hand::poll(peer, || local.poll_now(key));
     }
     if let Some(left) = hand::release() {
         shared.put(left);
@@ -114,9 +112,7 @@ impl Handler for SocketHandler {
         shared.home.remote.clock().follow(peer.now());
         // A route begins at once, and what it says first leaves with the answer to the handshake.
         if hand::hold(shared.id()) {
-            hand::begin(peer);
-            launch(Ok(socket));
-            hand::end(peer);
+            hand::poll(peer, || launch(Ok(socket)));
             hand::release();
         } else {
             launch(Ok(socket));

@@ -256,3 +256,45 @@ fn a_socket_that_goes_elsewhere_after_it_has_waited_on_its_loop_misses_nothing()
     let outcome = end.recv_timeout(SECOND * 10).expect("the thread ends");
     assert!(outcome.expect_err("by the close").close_code().is_some());
 }
+
+/// A payload whose owner panics when it is given up.
+struct Mine;
+
+impl AsRef<[u8]> for Mine {
+    fn as_ref(&self) -> &[u8] {
+        &[7; 20_000]
+    }
+}
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        panic!("a fault of the payload's owner");
+    }
+}
+
+#[test]
+fn threat_q11_a_payload_that_panics_when_it_is_dropped_costs_its_own_connection() {
+    let mut server = server(async |mut socket| {
+        loop {
+            let message = socket.recv().await?;
+            match message.as_text() {
+                Some("mine") => socket.send_binary(sockeye::Bytes::from_owner(Mine)).await?,
+                _ => socket.send(message).await?,
+            }
+        }
+    });
+    let (mut client, mut other) = (server.connect("/"), server.connect("/"));
+    // The Close frame comes in the same read, so that nothing can be sent any more.
+    client.wire().write(&frames(&["a", "mine", "b"]));
+    client.send_close(None, "");
+    server.settle();
+    client.rest();
+    for text in ["c", "d"] {
+        other.wire().write(&frames(&[text, text]));
+        let before = server.stats().writes;
+        server.settle();
+        assert_eq!(other.texts(), [text, text]);
+        assert_eq!(server.stats().writes - before, 1, "the hand serves the others");
+    }
+    assert_eq!(server.stats().connections, 1);
+}
