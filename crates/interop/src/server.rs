@@ -1,6 +1,6 @@
 //! The `sockeye` command, built and started as its user would.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -26,6 +26,21 @@ impl Server {
     pub fn start() -> Result<Self, Fault> {
         let mut command = Command::new(Self::executable()?);
         command.args(["serve", "--listen", "127.0.0.1:0"]);
+        Self::listening(command)
+    }
+
+    /// Builds the product application and starts it, with its products in `file`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_products(file: &Path) -> Result<Self, Fault> {
+        let mut command = Command::new(build("sockeye-products", "sockeye-products")?);
+        command.arg(file).arg("127.0.0.1:0");
+        Self::listening(command)
+    }
+
+    /// Starts a program that says where it listens.
+    fn listening(command: Command) -> Result<Self, Fault> {
         let mut program = Program::start(command)?;
         let line = program.line_with("http://", START_WITHIN)?;
         let address = line
@@ -42,7 +57,9 @@ impl Server {
     /// When it does not build.
     pub fn executable() -> Result<PathBuf, Fault> {
         static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-        Ok(BUILT.get_or_init(|| build().map_err(|error| error.to_string())).clone()?)
+        Ok(BUILT
+            .get_or_init(|| build("sockeye-cli", "sockeye").map_err(|error| error.to_string()))
+            .clone()?)
     }
 
     /// Host and port.
@@ -67,16 +84,16 @@ impl Server {
 }
 
 /// Cargo cannot hand a binary of one package to the tests of another, so it is asked to build it here.
-fn build() -> Result<PathBuf, Fault> {
+fn build(package: &str, executable: &str) -> Result<PathBuf, Fault> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "-q", "-p", "sockeye-cli", "--bin", "sockeye", "--message-format=json"]);
+    command.args(["build", "-q", "-p", package, "--bin", executable, "--message-format=json"]);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     let lines = Program::start(command)?.succeed(BUILD_WITHIN)?;
     lines
         .iter()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "sockeye")
+        .filter(|message| message["target"]["name"] == executable)
         .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
         .next_back()
-        .ok_or_else(|| "cargo built no executable called sockeye".into())
+        .ok_or_else(|| format!("cargo built no executable called {executable}").into())
 }

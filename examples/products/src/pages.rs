@@ -16,7 +16,10 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 async fn file(kind: &'static str, content: &'static str) -> impl IntoResponse {
     let headers = [
         (CONTENT_TYPE, format!("{kind}; charset=utf-8")),
-        (CONTENT_SECURITY_POLICY, "default-src 'self'; frame-ancestors 'none'".to_owned()),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'self'; img-src data:; frame-ancestors 'none'".to_owned(),
+        ),
         (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
     (headers, content)

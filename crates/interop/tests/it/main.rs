@@ -11,6 +11,8 @@ mod tungstenite_end;
 mod curl_command;
 // The command and its page.
 mod page;
+// And that of the product application.
+mod products_page;
 mod python_client;
 mod python_server;
 // The protocol in a foreign program.

@@ -159,7 +159,7 @@ async fn the_page_finds_what_it_asks_for() {
     let app = Running::start(&scratch);
     let page = app.ask("GET", "/", None).await;
     assert_eq!(page.header("Content-Type"), Some("text/html; charset=utf-8"));
-    let policy = "default-src 'self'; frame-ancestors 'none'";
+    let policy = "default-src 'self'; img-src data:; frame-ancestors 'none'";
     assert_eq!(page.header("Content-Security-Policy"), Some(policy));
     for (name, kind) in [("page.js", "text/javascript"), ("page.css", "text/css")] {
         assert!(page.body.contains(&format!("\"{name}\"")), "{name}");
