@@ -185,6 +185,12 @@ impl Outbox {
         Some(first)
     }
 
+    /// All segments, with what was written of the first one, for who must drop each by itself: a shared
+    /// one may have an owner whose code runs then.
+    pub fn into_segments(self) -> impl Iterator<Item = Segment> {
+        core::iter::once(self.first).chain(self.rest.into_iter().flat_map(|rest| *rest))
+    }
+
     /// Appends a copy of `bytes`.
     pub fn append(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {

@@ -26,6 +26,17 @@ pub(crate) fn guarded_drop<T>(value: T) -> Result<(), Panicked> {
     guard(|| drop(value))
 }
 
+/// Drops several things of users', each by itself: a second panic while a first one unwinds would
+/// end the process.
+pub(crate) fn drop_each<T>(values: impl IntoIterator<Item = T>) -> Result<(), Panicked> {
+    let mut result = Ok(());
+    for value in values {
+        let dropped = guarded_drop(value);
+        result = result.and(dropped);
+    }
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +55,7 @@ mod tests {
         assert_eq!(guard(|| panic!("a handler")), Err::<(), _>(Panicked));
         assert_eq!(guard(|| std::panic::panic_any(Bomb)), Err::<(), _>(Panicked));
         assert_eq!(guarded_drop(Bomb), Err(Panicked));
+        assert_eq!(drop_each([Bomb, Bomb, Bomb]), Err(Panicked));
+        assert_eq!(drop_each([1, 2]), Ok(()));
     }
 }

@@ -4,6 +4,8 @@ use std::ops::{Deref, DerefMut};
 
 use sockeye_protocol::{Buffers, Outbox};
 
+use crate::guard::{Panicked, drop_each};
+
 /// A session's outbox: empty, and no larger than a pointer, until something is put into it.
 ///
 /// Who reads it finds an empty outbox where there is none. Who puts something into one that nobody
@@ -41,6 +43,13 @@ impl LentOutbox {
     #[inline]
     pub(crate) fn waiting(&mut self) -> Option<&mut Outbox> {
         self.0.as_deref_mut().filter(|outbox| !outbox.is_empty())
+    }
+
+    /// Drops what is in it, each segment by itself: its payloads may be of a user's, and were two of
+    /// them to panic in one drop, the process would end.
+    pub(crate) fn discard(&mut self) -> Result<(), Panicked> {
+        let outbox = self.0.take().map(|outbox| *outbox).unwrap_or_default();
+        drop_each(outbox.into_segments())
     }
 
     /// Forgets what waits.

@@ -14,7 +14,8 @@ use super::round::Round;
 use super::server::Server;
 use super::target::{Bare, Target};
 
-/// How long to wait for everyone to get the first message before it is sent again: who is open need not have joined.
+/// How long nobody must have got anything before the first message is sent again: who is open need not have joined.
+/// Were it sent while it is still on its way to many, some would get more than they are to.
 const JOIN_WITHIN: Duration = Duration::from_millis(300);
 
 /// Connections that receive, and one more that sends.
@@ -70,11 +71,11 @@ impl Broadcast {
         let began = Instant::now();
         loop {
             *sent += 1;
-            let attempt = Instant::now();
+            let mut heard = Instant::now();
             crowd.send(*receivers, 1, None)?;
             let mut received = vec![0_u64; *receivers];
             let mut missing = *receivers;
-            while let Some(left) = JOIN_WITHIN.checked_sub(attempt.elapsed()) {
+            while let Some(left) = JOIN_WITHIN.checked_sub(heard.elapsed()) {
                 if missing == 0 {
                     break;
                 }
@@ -84,6 +85,7 @@ impl Broadcast {
                     }
                     let got = ready.read_any()?;
                     ready.send(0, None)?;
+                    heard = Instant::now();
                     if let Some(count) = received.get_mut(ready.index) {
                         missing -= usize::from(*count == 0 && got > 0);
                         *count += got;

@@ -42,6 +42,12 @@ impl Buffers {
         self.classes.idle_bytes()
     }
 
+    /// Whether something lies idle that [`trim`](Self::trim) would free in the end.
+    #[must_use]
+    pub const fn is_to_be_trimmed(&self) -> bool {
+        self.idle_bytes() > 0 || !self.progress.is_empty()
+    }
+
     /// An empty buffer whose capacity is at least `capacity_min` bytes.
     #[must_use]
     pub fn take(&mut self, capacity_min: usize) -> Vec<u8> {

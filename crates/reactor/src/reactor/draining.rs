@@ -48,6 +48,13 @@ impl DrainState {
         }
     }
 
+    /// An open session ended in the midst of a panic.
+    pub(super) fn note_given_up(&mut self) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.report.ended += 1;
+        }
+    }
+
     pub(super) fn note_refused(&mut self, status: u16) {
         if let Some(schedule) = &mut self.schedule
             && status == 503

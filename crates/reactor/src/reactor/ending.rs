@@ -5,7 +5,7 @@ use sockeye_protocol::{CloseCode, Transport};
 use super::Reactor;
 use super::flush::write;
 use crate::engine::{Engine, Input};
-use crate::guard::{Panicked, guard, guarded_drop};
+use crate::guard::{Panicked, drop_each, guard, guarded_drop};
 use crate::handler::{Handler, Notice, Service};
 use crate::link::{Flag, Link};
 use crate::outcome::{Cause, Outcome};
@@ -37,7 +37,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             }
             None => Outcome::abnormal(cause_of(link).unwrap_or(Cause::Stopped)),
         };
-        strip(shared, link);
+        let stripped = strip(shared, link);
         *phase = Phase::Ending(Ending::new(Some(connection), &shared.config, shared.now));
         shared.crowd.push(key, shared.now);
         let told = match panicked {
@@ -46,7 +46,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         };
         let dropped = guarded_drop(handler);
         self.drain.note_closed(&outcome);
-        if told.and(dropped) == Err(Panicked) {
+        if told.and(dropped).and(stripped) == Err(Panicked) {
             self.observe_panic(Some(key));
         }
         self.observe(Notice::Closed { key, outcome: &outcome });
@@ -60,14 +60,15 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         if let Phase::Open(_) = phase {
             shared.open -= 1;
             shared.stats.closed += 1;
+            self.drain.note_given_up();
         }
         link.set(Flag::Cut);
         let rest = std::mem::replace(phase, Phase::Over);
         // It has panicked already; what is left in it may do so again.
-        let _ = guard(|| strip(shared, link));
+        let _ = strip(shared, link);
         let _ = guarded_drop(rest);
         // The panic may have come out of it, in the middle of a change: it must serve nobody else.
-        let _ = guarded_drop(std::mem::take(&mut link.outbox));
+        let _ = link.outbox.discard();
         shared.list_dead(link);
         self.observe_panic(Some(key));
     }
@@ -172,16 +173,17 @@ fn cause_of(link: &Link) -> Option<Cause> {
     if link.is(Flag::Panicked) { Some(Cause::Panicked) } else { link.cause() }
 }
 
-/// Gives back what only an open session has.
-fn strip(shared: &mut Shared, link: &mut Link) {
+/// Gives back what only an open session has. Messages that wait may have owners, who may panic.
+fn strip(shared: &mut Shared, link: &mut Link) -> Result<(), Panicked> {
     link.unset(Flag::Paused);
     link.unset(Flag::Congested);
     link.unset(Flag::Passed);
-    let Some(rare) = link.rare.take() else { return };
+    let Some(rare) = link.rare.take() else { return Ok(()) };
     if let Some(queue) = &rare.queue {
         queue.close();
     }
-    let Some(rarer) = rare.rarer else { return };
+    let dropped = drop_each(rare.pending);
+    let Some(rarer) = rare.rarer else { return dropped };
     for membership in rarer.memberships {
         shared.memberships.remove(membership, &shared.mailbox);
     }
@@ -191,4 +193,5 @@ fn strip(shared: &mut Shared, link: &mut Link) {
     if rarer.blocked_since.is_some() {
         link.rarer_mut().blocked_since = rarer.blocked_since;
     }
+    dropped
 }

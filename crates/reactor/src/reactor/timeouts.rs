@@ -43,7 +43,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
     /// When idle buffers are to be looked at, if there are any.
     pub(super) fn trim_deadline(&self) -> Option<Instant> {
         let shared = &self.shared;
-        let lies_idle = shared.pool.idle_bytes() > 0 || shared.outboxes.is_to_be_trimmed();
+        let lies_idle = shared.pool.is_to_be_trimmed() || shared.outboxes.is_to_be_trimmed();
         lies_idle.then_some(self.trim_at)
     }
 

@@ -131,7 +131,9 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             self.shared.reclaim(&mut session.link);
             // What is left of a user's in it, a handler that never opened or a deferred decision,
             // may panic when it is dropped.
-            if guarded_drop(session).is_err() {
+            let discarded = session.link.outbox.discard();
+            let dropped = guarded_drop(session);
+            if discarded.and(dropped).is_err() {
                 self.observe_panic(Some(key));
             }
         }

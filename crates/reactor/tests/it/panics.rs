@@ -1,13 +1,14 @@
 //! User code that panics, or closes, wherever it is called.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use sockeye_protocol::handshake::{ClientRequest, Head, Url};
 use sockeye_protocol::{CloseCode, CloseReason, Event};
 use sockeye_reactor::engine::{Address, Conditions, Memory, Network, Remote};
 use sockeye_reactor::{
-    Accept, Cause, Config, ConnectError, Decision, Handler, Notice, Outcome, Outward, Peer, Peers,
-    Reactor, Service,
+    Accept, Cause, Config, ConnectError, Decision, DrainPlan, Handler, Notice, Outcome, Outward,
+    Peer, Peers, Reactor, Service,
 };
 
 use crate::frames::{TEXT, close, masked, request};
@@ -344,4 +345,49 @@ fn threat_q11_an_outbox_in_which_a_payload_panicked_serves_nobody_else() {
         }
         assert_eq!(world.reactor.open_sessions(), 1);
     }
+}
+
+/// Sends several payloads that panic when they are dropped, behind each other.
+fn brittle(count: usize) -> Script {
+    Rc::new(move |peer, moment| {
+        if let Moment::Event(Event::Text(_)) = moment {
+            for _ in 0..count {
+                let _ = peer.send_binary_owned(bytes::Bytes::from_owner(Brittle));
+            }
+        }
+    })
+}
+
+#[test]
+fn threat_q11_several_payloads_that_panic_in_one_outbox_end_no_more_than_their_session() {
+    // Written, and left over when the transport is cut.
+    for window in [usize::MAX, 0] {
+        let mut world = World::new(brittle(3));
+        let mut other = world.open();
+        let client = world.open();
+        client.wire.set_window(window);
+        client.text("brittle");
+        world.settle();
+        client.wire.reset();
+        world.settle();
+        assert_eq!(world.reactor.sessions(), 1, "{window}");
+        assert!(world.reactor.stats().panics > 0);
+        world.pass(Duration::from_millis(1));
+        assert!(other.frames().is_empty());
+    }
+}
+
+#[test]
+fn threat_q11_who_is_given_up_after_a_panic_is_in_the_report_of_a_drain() {
+    let mut world = World::new(brittle(2));
+    let _closed_first = world.open();
+    let client = world.open();
+    let plan = DrainPlan::within(Duration::from_secs(10)).spread(Duration::from_secs(5));
+    let draining = world.reactor.handle().drain(plan);
+    world.turn();
+    client.text("brittle");
+    world.pass(Duration::from_secs(11));
+    let report = draining.try_report().expect("it is over");
+    assert_eq!(report.open, 2);
+    assert_eq!(report.closed_cleanly + report.ended + report.cut, 2, "{report:?}");
 }
