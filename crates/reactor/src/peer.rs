@@ -186,13 +186,14 @@ impl<'p> Peer<'p> {
         Sender { queue: Arc::clone(queue) }
     }
 
-    /// Begins a batch, which must be empty: what senders have queued goes before it, and it is lent the
-    /// outbox's memory. False: the session cannot take a batch now, since it is closing, or since more
+    /// Begins a batch, which must be empty: what senders have queued and what was published to its
+    /// groups goes before it, and it is lent the outbox's memory. False: the session cannot take a batch now, since it is closing, or since more
     /// is queued than the outbox has room for.
     ///
     /// [`end_batch`](Self::end_batch) must follow in either case, before anything else is sent here.
     pub fn begin_batch(&mut self, batch: &mut Batch) -> bool {
         debug_assert!(batch.is_empty(), "a batch is ended before the next one begins");
+        self.shared.let_groups_go_first(self.link, self.connection);
         self.collect_posted();
         self.link.settle_queue(0);
         let is_behind = self.link.rare.as_ref().is_some_and(|rare| !rare.pending.is_empty());

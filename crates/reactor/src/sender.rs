@@ -174,8 +174,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Queues what is in a batch, which is older than all that waits there, and counts it. If the
-    /// session is closing it is dropped, as what waits in the queue would be.
+    /// Queues what is in a batch, which is older than all that waits there, a close included, and counts
+    /// it. If the session is closing already it is dropped, as what waits in the queue would be.
     pub fn send_batch(&self, batch: &mut Batch) {
         self.queue.push_first(batch);
     }
@@ -375,7 +375,8 @@ impl Queue {
         let cost = batch.cost();
         let late: Vec<Outgoing> = {
             let mut state = self.lock();
-            if state.closed {
+            // A close that waits here itself came later.
+            if state.closed && state.messages.is_empty() {
                 batch.take_all().collect()
             } else {
                 self.reserve_beyond(cost);

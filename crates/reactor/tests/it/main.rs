@@ -3,6 +3,7 @@
 
 mod accepting;
 mod attacks;
+mod batches;
 mod broadcast;
 mod cluster;
 #[cfg(feature = "deflate")]
