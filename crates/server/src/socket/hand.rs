@@ -182,7 +182,13 @@ struct Unfinished;
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        with(Hand::abandon);
+        let unsent = with(|hand| {
+            hand.is_polled = false;
+            hand.listens = false;
+            std::mem::take(&mut hand.outgoing)
+        });
+        // Outside of the hand, as payloads of users go with it.
+        drop(unsent);
     }
 }
 

@@ -86,6 +86,7 @@ fn pause_if_full(shared: &Shared, peer: &mut Peer<'_>) {
 /// Gives what the hand holds to the socket: to its task, if that is one of this loop's and waits for it, and what it
 /// leaves to the inbox.
 fn pass_on(shared: &Shared, peer: &mut Peer<'_>) {
+    let left = Left(shared);
     let remote = &shared.home.remote;
     if let Some(key) = shared.parked()
         && let Some(local) = Local::current_of(remote)
@@ -93,10 +94,20 @@ fn pass_on(shared: &Shared, peer: &mut Peer<'_>) {
         remote.clock().follow(peer.now());
         hand::poll(peer, || local.poll_now(key));
     }
-    if let Some(left) = hand::release() {
-        shared.put(left);
-    }
+    drop(left);
     pause_if_full(shared, peer);
+}
+
+/// What the hand holds of a socket goes to its inbox, also when code of a user panics meanwhile.
+struct Left<'s>(&'s Shared);
+
+impl Drop for Left<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(left) = hand::release() {
+            self.0.put(left);
+        }
+    }
 }
 
 impl Handler for SocketHandler {

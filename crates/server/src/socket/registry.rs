@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::id::SocketId;
@@ -10,7 +9,6 @@ use crate::mutex::Mutex;
 
 /// The open sockets of a server by their number, and by the names that the program gave some. It keeps none of them open.
 pub(crate) struct Registry<S> {
-    latest: AtomicU64,
     open: Mutex<Open<S>>,
 }
 
@@ -24,15 +22,11 @@ struct Open<S> {
 impl<S> Default for Registry<S> {
     fn default() -> Self {
         let open = Open { sockets: HashMap::new(), names: HashMap::new(), named: HashMap::new() };
-        Self { latest: AtomicU64::new(0), open: Mutex::new(open) }
+        Self { open: Mutex::new(open) }
     }
 }
 
 impl<S> Registry<S> {
-    pub(super) fn next_id(&self) -> SocketId {
-        SocketId::from_u64(self.latest.fetch_add(1, Ordering::Relaxed) + 1)
-    }
-
     pub(super) fn insert(&self, id: SocketId, socket: &Arc<S>) {
         self.open.lock().sockets.insert(id, Arc::downgrade(socket));
     }
@@ -105,7 +99,7 @@ mod tests {
             let registry = Registry::default();
             let sockets: Vec<_> = (0..64).map(Arc::new).collect();
             for socket in &sockets {
-                let id = registry.next_id();
+                let id = SocketId::next();
                 registry.insert(id, socket);
                 registry.name(id, &socket.to_string());
             }

@@ -72,7 +72,7 @@ impl Shared {
     ) -> Arc<Self> {
         let About { params, subprotocol, address } = about;
         let shared = Arc::new(Self {
-            id: home.registry.next_id(),
+            id: SocketId::next(),
             home,
             outward,
             params,

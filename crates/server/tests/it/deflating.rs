@@ -4,11 +4,14 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sockeye::testing::{Received, TestClient, TestServer};
 use sockeye::{
     Client, DeflateConfig, Error, Event, Group, Handler, Message, Peer, Policy, Server,
     ServerBuilder, Socket, WindowBits,
 };
+
+use crate::support::{Log, close_frame, describe, frame};
 
 async fn echo(mut socket: Socket) -> Result<(), Error> {
     loop {
@@ -244,5 +247,59 @@ fn a_client_in_a_conversation_compresses() {
         for _ in 0..2 {
             assert_eq!(socket.recv().expect("an echo"), message);
         }
+    }
+}
+
+/// A payload whose owner panics when it goes.
+struct Brittle;
+
+impl AsRef<[u8]> for Brittle {
+    fn as_ref(&self) -> &[u8] {
+        b"brittle"
+    }
+}
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        panic!("as the test wants it");
+    }
+}
+
+/// What is compressed is dropped when it is, which is while the loop has its socket at hand.
+#[test]
+fn a_payload_that_panics_when_it_goes_ends_its_connection_and_changes_nothing_for_others() {
+    let log = Log::default();
+    let (of_route, of_events) = (log.clone(), log.clone());
+    let builder = Server::builder()
+        .route("/", async move |mut socket| {
+            while socket.recv().await?.as_text() != Some("break") {
+                of_route.note("route");
+            }
+            socket.send_binary(Bytes::from_owner(Brittle)).await?;
+            of_route.note(socket.recv().await?.to_string());
+            of_route.note(describe(&socket.closed().await.into()));
+            Ok(())
+        })
+        .route_events("/events", move |_| Ok(Noting(of_events.clone())))
+        .deflate(DeflateConfig::default());
+    let mut server = TestServer::new(builder).expect("valid routes");
+    let mut broken = server.connect_deflating("/", DeflateConfig::default());
+    let (other, events) = (server.connect("/"), server.connect("/events"));
+    broken.wire().write(&[frame(0x81, b"break"), frame(0x81, b"left")].concat());
+    server.settle();
+    assert!(broken.rest().contains(&close_frame(1011)));
+    assert_eq!(log.take(), ["left", "closed 1006 \"\" by Local, not clean"]);
+    // A route is polled behind its own read, and not behind those of all others.
+    other.wire().write(&frame(0x81, b"x"));
+    events.wire().write(&frame(0x81, b"x"));
+    server.settle();
+    assert_eq!(log.take(), ["route", "events"]);
+}
+
+struct Noting(Log);
+
+impl Handler for Noting {
+    fn event(&mut self, _: &mut Peer<'_>, _: Event<'_>) {
+        self.0.note("events");
     }
 }

@@ -20,6 +20,7 @@ mod process;
 mod readme;
 mod receiving;
 mod routing;
+mod several;
 mod support;
 mod tcp;
 mod threads;
