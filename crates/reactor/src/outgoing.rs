@@ -1,10 +1,13 @@
 //! What is said to a session by others than its handler, before it is at hand.
 
 use std::collections::VecDeque;
+use std::collections::vec_deque::Drain;
 use std::fmt;
 
 use bytes::Bytes;
 use sockeye_protocol::{CloseReason, Frames, Prepared};
+
+use crate::guard::drop_each;
 
 /// The longest header that a frame of either role can have (RFC 6455 section 5.2).
 pub(crate) const HEADER_BYTES_MAX: usize = 14;
@@ -91,7 +94,7 @@ impl Small<'_> {
 #[derive(Default)]
 pub struct Batch {
     /// Before `frames`.
-    pub(crate) items: Vec<Outgoing>,
+    pub(crate) items: VecDeque<Outgoing>,
     pub(crate) frames: Frames,
     /// What `items` cost.
     items_cost: usize,
@@ -105,13 +108,19 @@ impl Batch {
     /// An empty batch, which holds no memory.
     #[must_use]
     pub const fn new() -> Self {
-        Self { items: Vec::new(), frames: Frames::new(), items_cost: 0, room: 0, takes_any: false }
+        Self {
+            items: VecDeque::new(),
+            frames: Frames::new(),
+            items_cost: 0,
+            room: 0,
+            takes_any: false,
+        }
     }
 
     /// Whether nothing was put into it.
     #[must_use]
     #[inline]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.frames.is_empty() && self.items.is_empty()
     }
 
@@ -130,7 +139,7 @@ impl Batch {
 
     /// Whether there is room for a message of this cost, which is taken then.
     #[inline]
-    pub(crate) const fn admit(&mut self, cost: usize) -> bool {
+    pub(crate) fn admit(&mut self, cost: usize) -> bool {
         if cost > self.room && !(self.takes_any && self.is_empty()) {
             return false;
         }
@@ -149,27 +158,36 @@ impl Batch {
     pub(crate) fn push(&mut self, outgoing: Outgoing) {
         self.close_frames();
         self.items_cost += outgoing.cost();
-        self.items.push(outgoing);
+        self.items.push_back(outgoing);
     }
 
     /// What follows stands behind the frames that there are.
     fn close_frames(&mut self) {
         if !self.frames.is_empty() {
             self.items_cost += self.frames.len();
-            self.items.push(Outgoing::Frames(std::mem::take(&mut self.frames)));
+            self.items.push_back(Outgoing::Frames(std::mem::take(&mut self.frames)));
         }
     }
 
-    /// What stands before the last frames, in order.
-    pub(crate) fn take_items(&mut self) -> std::vec::Drain<'_, Outgoing> {
-        self.items_cost = 0;
-        self.items.drain(..)
+    /// The first of what stands before the last frames.
+    pub(crate) fn pop_item(&mut self) -> Option<Outgoing> {
+        let item = self.items.pop_front()?;
+        self.items_cost -= item.cost();
+        Some(item)
     }
 
     /// Everything, in order. The batch is empty afterwards, and its cost nothing.
-    pub(crate) fn take_all(&mut self) -> std::vec::Drain<'_, Outgoing> {
+    pub(crate) fn take_all(&mut self) -> Drain<'_, Outgoing> {
         self.close_frames();
-        self.take_items()
+        self.items_cost = 0;
+        self.items.drain(..)
+    }
+}
+
+impl Drop for Batch {
+    /// Payloads may have owners who panic, and this may be dropped by such a panic.
+    fn drop(&mut self) {
+        let _ = drop_each(self.items.drain(..));
     }
 }
 

@@ -215,7 +215,7 @@ impl<'p> Peer<'p> {
     /// Sends what is in the batch, and then what senders have queued since it began.
     pub fn end_batch(&mut self, batch: &mut Batch) {
         if !batch.is_empty() {
-            for outgoing in batch.take_items() {
+            while let Some(outgoing) = batch.pop_item() {
                 self.send_outgoing(outgoing);
             }
             self.send_frames(&mut batch.frames);

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use sockeye_protocol::Prepared;
 use sockeye_reactor::{Batch, Group, Peer, Policy};
 
@@ -95,4 +96,37 @@ fn what_was_published_in_a_turn_comes_before_a_batch_that_begins_in_it() {
     });
     world.settle();
     assert_eq!(shown(&mut client), ["published", "said"]);
+}
+
+/// A payload whose owner panics when it goes.
+struct Brittle;
+
+impl AsRef<[u8]> for Brittle {
+    fn as_ref(&self) -> &[u8] {
+        &[7; 20_000]
+    }
+}
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        panic!("as the test wants it");
+    }
+}
+
+#[test]
+fn threat_q11_several_payloads_of_a_batch_that_panic_when_they_go_end_no_process() {
+    let mut world = World::new(silent());
+    let mut client = world.open();
+    world.with_peer(world.last_key(), |peer| {
+        let sender = peer.sender();
+        let mut batch = Batch::new();
+        assert!(peer.begin_batch(&mut batch));
+        for _ in 0..3 {
+            sender.put_binary(Bytes::from_owner(Brittle), &mut batch).expect("room");
+        }
+        peer.close(None).expect("an open session");
+        peer.end_batch(&mut batch);
+    });
+    world.settle();
+    assert_eq!((shown(&mut client), world.reactor.stats().panics), (vec!["#88".into()], 1));
 }
