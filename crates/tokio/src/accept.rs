@@ -136,15 +136,21 @@ impl Acceptor {
         stream: S,
         decide: impl FnOnce(&Upgrade<'_>) -> Result<Acceptance, Response>,
     ) -> Result<WebSocket<S>, Error> {
-        let requested = self.request(stream).await?;
-        match decide(&requested.upgrade()?) {
-            Ok(acceptance) => requested.accept(acceptance).await,
-            Err(response) => {
-                let status = response.status();
-                requested.reject(&response).await;
-                Err(Error::Rejected(status))
+        // In memory of its own, since a task stays as large as the largest future that it ever waits
+        // for, and the opening handshake is larger than the conversation that follows it.
+        let opening = async {
+            let requested = self.request_in_place(stream).await?;
+            let decided = decide(&requested.upgrade()?);
+            match decided {
+                Ok(acceptance) => requested.accept_in_place(acceptance).await,
+                Err(response) => {
+                    let status = response.status();
+                    requested.reject(&response).await;
+                    Err(Error::Rejected(status))
+                }
             }
-        }
+        };
+        Box::pin(opening).await
     }
 
     /// Reads the request, and leaves the decision to the caller, who may take time for it.
@@ -154,6 +160,14 @@ impl Acceptor {
     /// [`Error::Handshake`] if it asks for no WebSocket, or badly; it was answered then.
     /// [`Error::OpeningTimedOut`]; [`Error::Io`].
     pub async fn request<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> Result<Requested<S>, Error> {
+        // As in `accept_with`.
+        Box::pin(self.request_in_place(stream)).await
+    }
+
+    async fn request_in_place<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         mut stream: S,
     ) -> Result<Requested<S>, Error> {
@@ -235,7 +249,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Requested<S> {
     ///
     /// [`Error::Handshake`] if the subprotocol was not offered: the answer was 500 then.
     /// [`Error::Io`]; [`Error::OpeningTimedOut`] if the client does not read.
-    pub async fn accept(
+    pub async fn accept(self, acceptance: Acceptance) -> Result<WebSocket<S>, Error> {
+        Box::pin(self.accept_in_place(acceptance)).await
+    }
+
+    async fn accept_in_place(
         mut self,
         #[cfg_attr(not(feature = "deflate"), expect(unused_mut))] mut acceptance: Acceptance,
     ) -> Result<WebSocket<S>, Error> {
@@ -267,7 +285,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Requested<S> {
     pub async fn reject(mut self, response: &Response) {
         let mut outbox = Outbox::new();
         response.write(BodyMode::Whole, &mut outbox);
-        write_last(&mut self.stream, outbox).await;
+        Box::pin(write_last(&mut self.stream, outbox)).await;
     }
 }
 

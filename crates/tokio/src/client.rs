@@ -140,7 +140,7 @@ impl Client {
     pub async fn connect(self) -> Result<WebSocket<ClientStream>, Error> {
         let url = Url::parse(&self.url)?;
         let deadline = Instant::now() + self.within;
-        within(deadline, async {
+        let opening = async {
             #[cfg(not(feature = "tls"))]
             if url.is_secure() {
                 return Err(Error::NoTls);
@@ -153,8 +153,9 @@ impl Client {
                 return self.open(&url, ClientStream::Tls(Box::new(stream))).await;
             }
             self.open(&url, ClientStream::Tcp(stream)).await
-        })
-        .await
+        };
+        // In memory of its own: the caller's task stays as large as what it ever waits for.
+        within(deadline, Box::pin(opening)).await
     }
 
     /// Connects over the Unix socket at `path`; the URL says what is asked for there.
@@ -169,11 +170,12 @@ impl Client {
     ) -> Result<WebSocket<ClientStream>, Error> {
         let url = Url::parse(&self.url)?;
         let deadline = Instant::now() + self.within;
-        within(deadline, async {
+        let opening = async {
             let stream = UnixStream::connect(path).await?;
             self.open(&url, ClientStream::Unix(stream)).await
-        })
-        .await
+        };
+        // In memory of its own: the caller's task stays as large as what it ever waits for.
+        within(deadline, Box::pin(opening)).await
     }
 
     /// Runs the opening handshake over a transport that is connected already, TLS included where the
@@ -187,7 +189,7 @@ impl Client {
         stream: S,
     ) -> Result<WebSocket<S>, Error> {
         let url = Url::parse(&self.url)?;
-        within(Instant::now() + self.within, self.open(&url, stream)).await
+        within(Instant::now() + self.within, Box::pin(self.open(&url, stream))).await
     }
 
     async fn open<S: AsyncRead + AsyncWrite + Unpin>(

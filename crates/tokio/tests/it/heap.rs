@@ -7,7 +7,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
-use sockeye_tokio::{Config, Event, Message, Role, WebSocket};
+use sockeye_tokio::handshake::Acceptance;
+use sockeye_tokio::{Client, Config, Event, Message, Role, WebSocket};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::wire::{finish, poll_once, timeless, wire};
@@ -82,6 +83,27 @@ async fn an_idle_connection_with_its_task_holds_little() {
     println!("{each} bytes for each idle connection");
     assert!(each <= BYTES_MAX, "{each} bytes");
     assert!(each > 400, "{each} bytes: something was not counted");
+}
+
+/// A task stays as large as the largest future that it ever waits for, so those of the opening handshake
+/// are small.
+#[test]
+fn a_task_that_opens_its_connection_itself_is_hardly_larger() {
+    const BYTES_MAX: usize = 600;
+    let (client, server) = wire(1 << 20, None);
+    let answering = async {
+        let socket = sockeye_tokio::accept_with(server, |_| Ok(Acceptance::default())).await?;
+        crate::talking::echo(socket).await
+    };
+    let asking = async {
+        let socket = Client::new("ws://localhost/").connect_over(client).await?;
+        crate::talking::echo(socket).await
+    };
+    let sizes = [("answering", size_of_val(&answering)), ("asking", size_of_val(&asking))];
+    for (name, bytes) in sizes {
+        println!("{name}: {bytes} bytes");
+        assert!(bytes <= BYTES_MAX, "{name}: {bytes} bytes");
+    }
 }
 
 #[test]
