@@ -5,24 +5,12 @@
 use sockeye_protocol::{Instant, MaskKeys};
 
 // SAFETY: `client.mjs` provides both with these types; they touch nothing of the module's memory.
-#[cfg(target_arch = "wasm32")]
 #[link(wasm_import_module = "host")]
 unsafe extern "C" {
     /// Milliseconds on a clock that never goes back.
     safe fn now() -> f64;
     /// 32 bits that nobody can predict.
     safe fn random() -> u32;
-}
-
-/// So that the crate can be checked for other targets, where it has no host.
-#[cfg(not(target_arch = "wasm32"))]
-fn now() -> f64 {
-    0.0
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn random() -> u32 {
-    unimplemented!("this is a module for WebAssembly")
 }
 
 /// The host's time.
