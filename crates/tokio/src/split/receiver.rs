@@ -21,7 +21,8 @@ use crate::receiving::{Flow, Pressure, Receiving};
 /// The half of a socket that receives; a [`Stream`] of [`Message`]s too.
 ///
 /// It answers pings and the peer's Close, and keeps the deadlines, while it is polled; what it says
-/// leaves by itself, whatever the [`Sender`] does. See [`WebSocket`](crate::WebSocket) for the rest.
+/// leaves by itself, whatever the [`Sender`](super::Sender) does. See [`WebSocket`](crate::WebSocket)
+/// for the rest.
 pub struct Receiver<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> {
     receiving: Box<Receiving<Half<R, W>>>,
     agreed: Agreed,

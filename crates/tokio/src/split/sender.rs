@@ -23,7 +23,8 @@ use crate::writing::{self, Side};
 /// The half of a socket that sends; a [`Sink`] of [`Message`]s too.
 ///
 /// Everything is as with [`WebSocket`](crate::WebSocket), except that what is fed leaves by
-/// [`flush`](Self::flush) and [`send`](Self::send) only: the [`Receiver`] does not see it.
+/// [`flush`](Self::flush) and [`send`](Self::send) only: the [`Receiver`](super::Receiver) does not
+/// see it.
 pub struct Sender<W: AsyncWrite + Unpin> {
     shared: Arc<Shared<W>>,
     /// Its reading side is never used.
@@ -91,8 +92,8 @@ impl<W: AsyncWrite + Unpin> Sender<W> {
         poll_fn(|context| self.poll_written(context)).await
     }
 
-    /// Begins the closing handshake: sends a Close frame, and tells the [`Receiver`], which receives
-    /// the peer's and ends the transport.
+    /// Begins the closing handshake: sends a Close frame, and tells the
+    /// [`Receiver`](super::Receiver), which receives the peer's and ends the transport.
     ///
     /// # Errors
     ///
