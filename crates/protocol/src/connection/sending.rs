@@ -335,6 +335,12 @@ impl Connection {
         if self.write_compressed(opcode, payload.as_ref(), output) {
             return Ok(());
         }
+        // Memory of an empty outbox would go with the header, and the next message may need it.
+        if !Frames::suit(payload.as_ref().len())
+            && let Some(spare) = output.outbox.take_spare()
+        {
+            output.buffers.give_back(spare);
+        }
         let mask = self.mask(output.mask_keys);
         write(output.outbox, opcode, mask, payload);
         Ok(())

@@ -246,6 +246,30 @@ fn a_long_owned_message_is_sent_from_where_it_lies() {
 }
 
 #[test]
+fn memory_of_an_outbox_does_not_go_with_a_header() {
+    let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), Instant::ZERO);
+    let (mut outbox, mut buffers) = (Outbox::new(), Buffers::default());
+    // What is sent in one turn is what the next one receives into.
+    let mut address = 0;
+    let (_, heap) = allocated_by(|| {
+        for _ in 0..10 {
+            outbox.take_spare().into_iter().for_each(|spare| buffers.give_back(spare));
+            let mut message = buffers.take(100_000);
+            message.resize(100_000, b'x');
+            let before = core::mem::replace(&mut address, message.as_ptr() as usize);
+            assert!(before == 0 || before == address, "the memory is used again");
+            outbox.lend(Vec::with_capacity(600));
+            let mut output = output(&mut outbox, &mut buffers);
+            let text = String::from_utf8(message).expect("ASCII");
+            connection.send_text_owned(text, &mut output).expect("open");
+            assert!(buffers.idle_bytes() >= 600, "what was lent lies idle");
+            outbox.advance(outbox.len());
+        }
+    });
+    assert!(heap.allocated_bytes < 200_000, "{} bytes", heap.allocated_bytes);
+}
+
+#[test]
 fn a_large_message_can_be_read_straight_into_its_buffer() {
     for (first, unit) in [(0x82, "x"), (0x81, "ä")] {
         let payload = unit.repeat(150_000 / unit.len());
