@@ -4,6 +4,7 @@ pub mod compare;
 pub mod operations;
 pub mod pages;
 pub mod report;
+pub mod served;
 
 /// The masking key of all inputs.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];

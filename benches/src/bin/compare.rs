@@ -47,11 +47,12 @@ struct Arguments {
     /// Instead of all that, open a million idle connections, or so many
     #[arg(long, value_name = "CONNECTIONS", num_args = 0..=1, default_missing_value = "1000000")]
     million: Option<usize>,
-    /// How many seconds they stay
-    #[arg(long, default_value_t = 60)]
+    /// How many seconds they stay; as many as the interval of pings, and each gets one
+    #[arg(long, default_value_t = 120)]
     seconds: u64,
-    /// After how many seconds of silence each gets a ping; the server's own default is 20
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    /// After how many seconds of silence each gets a ping: about as long as opening a million takes;
+    /// the server's own default is 20
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     ping_after: u64,
     /// List the experiments
     #[arg(long)]

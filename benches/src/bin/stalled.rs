@@ -4,14 +4,14 @@
 //! Needs `target/release/sockeye` (`cargo build --release -p sockeye-cli`). Each round is two servers,
 //! one after the other; the figure is the median of the rounds' ratios with its 95 % interval.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use clap::Parser;
 use serde_json::Value;
 use sockeye_benches::compare::Estimate;
+use sockeye_benches::served::Served;
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -19,10 +19,10 @@ struct Arguments {
     #[arg(long, short, default_value_t = 10_000)]
     connections: usize,
     /// Messages of a round: more than the system's buffers and an outbox take, or no policy fires
-    #[arg(long, short = 'n', default_value_t = 1600)]
+    #[arg(long, short = 'n', default_value_t = 1200)]
     count: usize,
     /// Bytes of a message
-    #[arg(long, short, default_value_t = 4096)]
+    #[arg(long, short, default_value_t = 2048)]
     size: usize,
     /// Messages under way at a time
     #[arg(long, short, default_value_t = 1)]
@@ -35,48 +35,6 @@ struct Arguments {
     sockeye: PathBuf,
 }
 
-/// A server that ends with this value.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(arguments: &Arguments) -> Result<Self, String> {
-        let mut child = Command::new(&arguments.sockeye)
-            .args(["serve", "--listen", "127.0.0.1:0", "--threads", "1"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{}: {error}", arguments.sockeye.display()))?;
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("it was piped");
-        let _ = BufReader::new(stdout).read_line(&mut line);
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-        let address = address.and_then(|address| address.parse().ok());
-        address.map_or_else(
-            || Err(format!("the server says {line:?}")),
-            |address| Ok(Self { child, address }),
-        )
-    }
-
-    /// One of its figures.
-    fn figure(&self, name: &str) -> Option<u64> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let name = format!("sockeye_{name} ");
-        answer.lines().find_map(|line| line.strip_prefix(&name))?.parse().ok()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// What one load came to.
 struct Outcome {
     p50_nanos: f64,
@@ -87,10 +45,9 @@ struct Outcome {
 }
 
 fn run(arguments: &Arguments, stalled: usize) -> Result<Outcome, String> {
-    let server = Server::start(arguments)?;
-    let url = format!("ws://{}/broadcast", server.address);
+    let server = Served::start(&arguments.sockeye, 1)?;
     let mut load = Command::new(&arguments.sockeye)
-        .args(["bench", "broadcast", &url, "--steps", "--patience=60"])
+        .args(["bench", "broadcast", &server.url("/broadcast"), "--steps", "--patience=60"])
         .arg(format!("--connections={}", arguments.connections))
         .arg(format!("--count={}", arguments.count))
         .arg(format!("--size={}", arguments.size))
@@ -106,11 +63,11 @@ fn run(arguments: &Arguments, stalled: usize) -> Result<Outcome, String> {
     let mut line = || lines.next().and_then(Result::ok).ok_or("the load has ended");
     // It says that it is ready, and waits for a line.
     line()?;
-    let before = memory(server.child.id());
+    let before = memory(server.id());
     let stdin = load.stdin.as_mut().expect("it was piped");
     stdin.write_all(b"\n").map_err(|error| error.to_string())?;
     let round: Value = serde_json::from_str(&line()?).map_err(|error| error.to_string())?;
-    let after = memory(server.child.id());
+    let after = memory(server.id());
     let closed = server.figure("closed_total").ok_or("no figures")?;
     // It would read what was to stay unread before it ends.
     let _ = load.kill();

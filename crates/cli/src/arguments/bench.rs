@@ -91,6 +91,9 @@ pub(crate) struct Common {
     /// result as a line of JSON; what other programs drive a load with
     #[arg(long, hide = true)]
     pub(crate) steps: bool,
+    /// Be one process of a load over several: the one that starts them looks at the server
+    #[arg(long, hide = true)]
+    pub(crate) member: bool,
     /// How many connections other processes have opened, which says what address these come from
     #[arg(long, value_name = "N", default_value = "0", hide = true)]
     pub(crate) first: usize,

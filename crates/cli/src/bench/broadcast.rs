@@ -61,6 +61,9 @@ impl Broadcast {
             sent: 0,
         };
         broadcast.crowd.open(receivers + 1 + options.stalled, OPENING_AT_ONCE, None, progress)?;
+        for stalled in broadcast.crowd.clients().skip(receivers + 1) {
+            stalled.narrow().map_err(|error| format!("one that never reads: {error}"))?;
+        }
         broadcast.join()?;
         Ok(broadcast)
     }

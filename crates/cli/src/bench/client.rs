@@ -5,10 +5,14 @@ use std::io::{self, Read, Write};
 
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use sockeye::protocol::{Chunk, FrameReader, Opcode};
 use sockeye::{ConnectionConfig, Role};
 
 use super::messages::{Messages, Random, append_frame};
+
+/// What the system is to keep for one that never reads; it may round that up.
+const UNREAD_BYTES_MAX: usize = 4096;
 
 /// An open connection.
 #[derive(Debug)]
@@ -58,6 +62,11 @@ impl Client {
             pings: 0,
             ended: false,
         }
+    }
+
+    /// Has the system keep little of what comes unread, so that the sender feels it soon.
+    pub(crate) fn narrow(&self) -> io::Result<()> {
+        Ok(set_socket_recv_buffer_size(&self.stream, UNREAD_BYTES_MAX)?)
     }
 
     /// Begins `count` more messages; [`write`](Self::write) sends them. Their latency is counted from the time `now`, if

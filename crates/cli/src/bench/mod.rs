@@ -51,7 +51,9 @@ pub(crate) fn bench(options: &Bench) -> Result<ExitCode, String> {
     let scenario = &options.scenario;
     let common = scenario.common();
     let targets = Target::all(common)?;
-    let server = Server::new(&common.server_pids)?;
+    // Were every member to look at every process of the server, none had time for pings.
+    let server_pids = if common.member { &[][..] } else { &common.server_pids };
+    let server = Server::new(server_pids)?;
     if let Some(cpu) = common.cpu {
         stay_on(cpu)?;
     }

@@ -119,7 +119,7 @@ fn arguments(
 ) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     arguments.extend(
-        ["--steps", "--connections", &share.to_string(), "--first", &first.to_string()]
+        ["--steps", "--member", "--connections", &share.to_string(), "--first", &first.to_string()]
             .map(OsString::from),
     );
     if let Scenario::Echo(options) = scenario {
