@@ -4,14 +4,16 @@
 //!           close                     the peer's Close
 //!  Open ───────────────► CloseSent ───────────────────┐
 //!   │ │  the peer's Close, answered at once           ▼
-//!   │ └────────────────────────────────────────► Finished ──┐ end of the transport,
+//!   │ ├────────────────────────────────────────► Finished ──┐ end of the transport,
+//!   │ │ the same or a violation, if ends are held           │
+//!   │ └──────► Held ──────────► Finished or Failed ─────────┤
 //!   │ violation, deadline, fail                             │ deadline, or too many
 //!   └─────────────────────► Failed ─────────────────────────┤ bytes discarded
 //!   │ end of the transport, pong overdue                    ▼
 //!   └──────────────────────────────────────────────────► Ended
 //! ```
 //!
-//! `CloseSent` fails and ends like `Open` does.
+//! `CloseSent` fails and ends like `Open` does, and `Held` ends like it.
 
 use alloc::boxed::Box;
 
@@ -46,6 +48,9 @@ pub(crate) enum State {
     Finished { discarded: u32 },
     /// The connection has failed; what still comes is discarded.
     Failed { discarded: u32 },
+    /// The peer's Close frame has come, or a violation, and our answer is the caller's to give: until
+    /// then it may send. What still comes is discarded.
+    Held,
     /// The transport has ended, or must be ended now.
     Ended,
 }
@@ -66,6 +71,12 @@ impl Closing {
         self.state
     }
 
+    /// Whether messages may be sent.
+    #[inline]
+    pub(crate) const fn is_sending(&self) -> bool {
+        matches!(self.state, State::Open | State::Held)
+    }
+
     /// Whether frames from the peer are still looked at.
     pub(crate) const fn is_receiving(&self) -> bool {
         matches!(self.state, State::Open | State::CloseSent)
@@ -79,18 +90,31 @@ impl Closing {
     /// so that the waiting state of TCP is kept there, where it harms nobody (section 7.1.1).
     pub(crate) const fn transport(&self, role: Role) -> Transport {
         match (self.state, role) {
-            (State::Open | State::CloseSent, _) | (State::Finished { .. }, Role::Client) => {
-                Transport::Keep
-            }
+            (State::Open | State::CloseSent | State::Held, _)
+            | (State::Finished { .. }, Role::Client) => Transport::Keep,
             (State::Finished { .. } | State::Failed { .. }, _) => Transport::Linger,
             (State::Ended, _) => Transport::Close,
         }
     }
 
-    /// Our Close frame is being sent.
+    /// Our Close frame is being sent. If an end is held, it is the answer.
     pub(crate) fn send_close(&mut self) {
-        debug_assert_eq!(self.state, State::Open);
-        self.state = State::CloseSent;
+        debug_assert!(self.is_sending());
+        self.state = match (self.state, &self.closed) {
+            (State::Held, Some(closed)) if closed.clean => State::Finished { discarded: 0 },
+            (State::Held, _) => State::Failed { discarded: 0 },
+            _ => State::CloseSent,
+        };
+    }
+
+    /// The peer's Close frame has been answered.
+    pub(crate) const fn finish(&mut self) {
+        self.state = State::Finished { discarded: 0 };
+    }
+
+    /// What has come ends the connection, and is not answered yet.
+    pub(crate) const fn hold(&mut self) {
+        self.state = State::Held;
     }
 
     /// The peer's Close frame has come, and has been answered if it was the first.
@@ -108,10 +132,12 @@ impl Closing {
         }));
     }
 
-    /// We have failed the connection with `code`.
+    /// We have failed the connection with `code`. What was known of its end before stays.
     pub(crate) fn fail(&mut self, code: CloseCode) {
         self.state = State::Failed { discarded: 0 };
-        self.unclean(code, Initiator::Local);
+        if self.closed.is_none() {
+            self.unclean(code, Initiator::Local);
+        }
     }
 
     /// The transport has ended, by the peer's doing or by ours; `by` says whose if no Close frame

@@ -1,5 +1,6 @@
 //! The connection: joins reading, closing and keepalive.
 
+mod ending;
 mod sending;
 mod timing;
 
@@ -8,9 +9,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::close::{CloseReason, Closed, Initiator};
+use crate::close::{Closed, Initiator};
+use crate::closing::Closing;
 pub use crate::closing::Transport;
-use crate::closing::{Closing, State};
 use crate::config::Config;
 use crate::control_rate::ControlRate;
 #[cfg(feature = "deflate")]
@@ -94,6 +95,8 @@ pub struct Connection {
     #[expect(clippy::box_collection, reason = "a connection is small while it idles")]
     pending_pong: Option<Box<Vec<u8>>>,
     role: Role,
+    /// What ends the connection is not answered before the caller says so.
+    holds_ends: bool,
     /// What compression was agreed on needs.
     #[cfg(feature = "deflate")]
     deflate: Option<Box<Compression>>,
@@ -121,6 +124,7 @@ impl Connection {
             close_deadline: None,
             pending_pong: None,
             role,
+            holds_ends: false,
             config,
             #[cfg(feature = "deflate")]
             deflate: None,
@@ -295,7 +299,7 @@ impl Connection {
         };
         if !is_allowed {
             let error = self.reader.error(Violation::TooManyControlFrames);
-            self.fail(error.close_code(), output);
+            self.break_off(error, output);
             return Err(error);
         }
         // Parts of control frames are no sign of life yet: a pong may turn out to be an old one.
@@ -315,7 +319,7 @@ impl Connection {
             Ok(Some(Event::Ping(payload))) => self.answer_ping(payload, output),
             Ok(Some(Event::Close(reason))) => self.receive_close(reason.as_ref(), output),
             Ok(_) => {}
-            Err(error) => self.fail(error.close_code(), output),
+            Err(error) => self.break_off(*error, output),
         }
         event
     }
@@ -337,19 +341,6 @@ impl Connection {
             self.pending_pong = Some(Box::new(payload.to_vec()));
         }
     }
-
-    /// Section 5.5.1: a Close is answered with a Close that echoes its code, unless it is itself
-    /// the answer to ours.
-    fn receive_close(&mut self, reason: Option<&CloseReason<'_>>, output: &mut Output<'_>) {
-        if self.closing.state() == State::Open {
-            let code = reason.map(|reason| reason.code().as_u16().to_be_bytes());
-            let body = code.as_ref().map_or(&[][..], |code| &code[..]);
-            self.write(Opcode::Close, body, output);
-        }
-        self.closing.receive_close(reason);
-        self.forget();
-        self.close_deadline = Some(output.now + self.config.close_within);
-    }
 }
 
 /// What the connection is.
@@ -369,7 +360,7 @@ impl Connection {
     /// Whether messages can be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.closing.state() == State::Open
+        self.closing.is_sending()
     }
 
     /// Whether nothing has begun that must end: no message, and no closing. Then whole messages that

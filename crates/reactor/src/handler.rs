@@ -64,13 +64,18 @@ pub trait Handler {
         let _ = peer;
     }
 
-    /// Something arrived. May send, close, and pause; `Event::Close` is told for information, the
-    /// answer is on its way already.
+    /// Something arrived. May send, close, and pause.
+    ///
+    /// `Event::Close` comes after [`after_read`](Self::after_read) was called for what came before it,
+    /// and is answered when this returns: what was sent until then leaves before the answer. Who has
+    /// more to say first may [pause](Peer::pause): then the answer waits until the session is resumed
+    /// or this side closes, and for a tenth of `close_within` at most.
     fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>);
 
     /// All that one read has brought was told, or all of it that could be before something held the
     /// session back or ended it. For who collects what comes, to act on all of it at once: what is
-    /// said here leaves with the answers to the events.
+    /// said here leaves with the answers to the events, and before a Close frame that answers the
+    /// peer's or tells it which rule it broke, if one of these ended the read.
     fn after_read(&mut self, peer: &mut Peer<'_>) {
         let _ = peer;
     }

@@ -132,7 +132,9 @@ impl<'p> Peer<'p> {
     /// bytes that have arrived are kept, then the peer is held back by its transport. Keepalive
     /// rests meanwhile; a pause longer than `Config::pause_within` closes the session with 1008.
     ///
-    /// Takes effect at once: no event follows the one that is being handled.
+    /// Takes effect at once: no event follows the one that is being handled, but for a Close frame that
+    /// was read already when [`after_read`](crate::Handler::after_read) paused. That of a Close frame
+    /// holds back the answer, for a tenth of `close_within` at most.
     pub fn pause(&mut self) {
         if !self.link.is(Flag::Paused) {
             self.link.set(Flag::Paused);

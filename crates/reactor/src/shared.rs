@@ -20,6 +20,9 @@ use crate::stats::Stats;
 /// The most that is lent to an outbox in advance; a longer one grows, or has further segments.
 const LENT_BYTES_MAX: usize = 136 * 1024;
 
+/// What an outbox is lent for a Close frame.
+const CLOSE_BYTES: usize = 128;
+
 /// Everything of a reactor that the callbacks of a session may touch: not its engine, so that an
 /// event may lie in the engine's buffer, and not its other sessions.
 pub(crate) struct Shared {
@@ -111,6 +114,22 @@ impl Shared {
             self.resume(link);
         }
         self.push_pending(link, connection);
+    }
+
+    /// Answers what the peer has ended the session with, behind all that was said before. Not before a
+    /// handler that has paused resumes, unless the peer broke a rule, nor while something waits for
+    /// room in the outbox; the connection bounds both.
+    #[cold]
+    pub(crate) fn let_end(&mut self, link: &mut Link, connection: &mut Connection) {
+        let is_clean = connection.closed().is_some_and(|closed| closed.clean);
+        if !connection.is_held() || (is_clean && link.is(Flag::Paused)) {
+            return;
+        }
+        self.collect(link, connection);
+        if link.rare.as_ref().is_none_or(|rare| rare.pending.is_empty()) {
+            self.lend(link, CLOSE_BYTES);
+            connection.let_end(&mut self.output(link));
+        }
     }
 
     /// What was published in this turn comes before what the session is sent otherwise from now on.

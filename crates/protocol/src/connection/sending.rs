@@ -190,7 +190,8 @@ impl Connection {
     /// Begins the closing handshake (section 7.1.2): `None` sends an empty Close frame.
     ///
     /// Messages still arrive until the peer's Close frame does, or until
-    /// [`Config::close_within`](crate::Config::close_within) has passed.
+    /// [`Config::close_within`](crate::Config::close_within) has passed. If the peer has closed already
+    /// and [was not answered](Self::hold_ends), this is the answer.
     ///
     /// # Errors
     ///
@@ -233,7 +234,7 @@ impl Connection {
     /// A code that this endpoint must not send goes to [`closed`](Self::closed) only; the Close
     /// frame is empty then.
     pub fn fail(&mut self, code: CloseCode, output: &mut Output<'_>) {
-        if !self.closing.is_receiving() {
+        if !self.closing.is_receiving() && !self.is_held() {
             return;
         }
         if self.is_open() {

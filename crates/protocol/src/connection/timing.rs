@@ -42,6 +42,10 @@ impl Connection {
     pub fn handle_timeout(&mut self, output: &mut Output<'_>) -> Result<(), TimedOut> {
         let now = output.now;
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        if is_due(self.close_deadline) && self.is_held() {
+            self.let_end(output);
+            return Ok(());
+        }
         if is_due(self.close_deadline) {
             let unanswered = self.closing.is_receiving();
             self.closing.end(Initiator::Local);

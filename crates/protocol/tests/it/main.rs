@@ -13,6 +13,7 @@ mod deflate;
 mod drivers;
 mod examples;
 mod handshake;
+mod holding;
 mod keepalive;
 mod layout;
 mod limits;

@@ -245,6 +245,9 @@ fn feed_read<H: Handler>(
 ) -> Result<(), ProtocolError> {
     let fed = feed_events(shared, link, connection, handler, input, inflated);
     handler.after_read(&mut Peer::new(link, connection, shared));
+    if fed.is_err() {
+        shared.let_end(link, connection);
+    }
     fed
 }
 
@@ -275,10 +278,29 @@ fn feed_events<H: Handler>(
             shared.stats.messages_received += 1;
         } else {
             note_control(link, connection);
+            if connection.is_held() {
+                tell_close(shared, link, connection, handler, event);
+                continue;
+            }
         }
         handler.event(&mut Peer::new(link, connection, shared), event);
     }
     Ok(())
+}
+
+/// The peer has closed. What came before is acted on first, and what is said to that leaves first.
+#[cold]
+fn tell_close<H: Handler>(
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+    handler: &mut H,
+    close: Event<'_>,
+) {
+    let mut peer = Peer::new(link, connection, shared);
+    handler.after_read(&mut peer);
+    handler.event(&mut peer, close);
+    shared.let_end(link, connection);
 }
 
 /// A control frame may have been answered, and may have brought a deadline forward.
@@ -320,8 +342,11 @@ fn feed_received<H: Handler>(
     count: usize,
 ) {
     let fed = guard(|| {
-        let mut output = shared.output(link);
-        if let Some(event) = connection.received(count, &mut output)? {
+        let received = connection.received(count, &mut shared.output(link));
+        if received.is_err() {
+            shared.let_end(link, connection);
+        }
+        if let Some(event) = received? {
             link.note_level(connection.config());
             shared.stats.messages_received += 1;
             let mut peer = Peer::new(link, connection, shared);

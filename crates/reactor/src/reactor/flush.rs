@@ -57,6 +57,9 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let Phase::Open(Open { connection, handler }) = phase else { return };
         fail_if_due(shared, link, connection);
         shared.push_pending(link, connection);
+        if connection.is_held() {
+            shared.let_end(link, connection);
+        }
         write_open(engine, shared, link, connection);
         relieve(shared, link, connection, handler);
         balance_keepalive(shared, link, connection);
@@ -65,7 +68,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         if !connection.is_open() {
             link.close_queue();
         }
-        if link.is(Flag::Cut) || connection.closed().is_some() {
+        if link.is(Flag::Cut) || (connection.closed().is_some() && !connection.is_held()) {
             self.conclude(key);
             self.settle_ending(key);
         } else {

@@ -293,6 +293,7 @@ pub(super) fn open<H: Handler>(
     *phase = Phase::Open(open);
     let Phase::Open(Open { connection, handler }) = phase else { return };
     connection.spread_pings(ping_seed(link.key));
+    connection.hold_ends();
     let opened = guard(|| handler.open(&mut Peer::new(link, connection, shared)));
     if opened.is_err() {
         link.set(Flag::Panicked);

@@ -125,7 +125,9 @@ fn expire_open<H>(shared: &mut Shared, link: &mut Link, open: &mut Open<H>) {
     let patience = if link.is(Flag::ListedReady) { BACKLOG_WITHIN } else { Duration::ZERO };
     let due = connection.poll_timeout().is_some_and(|due| due + patience <= now);
     let mut output = shared.output(link);
-    if pause_ended {
+    if pause_ended && connection.is_held() {
+        connection.let_end(&mut output);
+    } else if pause_ended {
         connection.fail(CloseCode::POLICY, &mut output);
         link.note_cause(Cause::PauseStalled);
     } else if due {

@@ -10,6 +10,7 @@ mod cluster;
 mod deflate;
 mod dialing;
 mod draining;
+mod ends;
 mod engine;
 mod faults;
 mod frames;

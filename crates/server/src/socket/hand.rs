@@ -31,6 +31,8 @@ struct Hand {
     listens: bool,
     /// The holder's task is being polled. While it is not, a holder is one that is being read from.
     is_polled: bool,
+    /// The holder has come for more than there was, since it is polled.
+    wants_more: bool,
     incoming: Messages,
     room: Room,
     outgoing: Batch,
@@ -43,6 +45,7 @@ impl Hand {
             holder: 0,
             listens: false,
             is_polled: false,
+            wants_more: false,
             incoming: Messages::new(),
             room: Room::NONE,
             outgoing: Batch::new(),
@@ -161,20 +164,24 @@ pub(super) fn len(id: SocketId) -> usize {
     with(|hand| if hand.holder == id.as_u64() { hand.incoming.len() } else { 0 }).unwrap_or(0)
 }
 
-/// Polls the task of the socket that holds the hand, and sends what it says.
-pub(super) fn poll(peer: &mut Peer<'_>, poll: impl FnOnce()) {
+/// Polls the task of the socket that holds the hand, and sends what it says. Returns whether it has taken all that lay
+/// here and not come for more.
+pub(super) fn poll(peer: &mut Peer<'_>, poll: impl FnOnce()) -> bool {
     let unfinished = Unfinished;
     with(|hand| {
         hand.is_polled = true;
+        hand.wants_more = false;
         hand.listens = peer.begin_batch(&mut hand.outgoing);
     });
     poll();
-    with(|hand| {
+    let lent = with(|hand| {
         hand.is_polled = false;
         hand.listens = false;
         peer.end_batch(&mut hand.outgoing);
+        !hand.wants_more && hand.incoming.is_empty()
     });
     std::mem::forget(unfinished);
+    lent.unwrap_or(false)
 }
 
 /// Dropped only by a panic: that of a payload's owner, when what it owns can be sent no more.
@@ -212,7 +219,16 @@ pub(super) fn forget(id: SocketId) {
 /// The next message for the socket, if some lie here.
 #[inline]
 pub(super) fn take(id: SocketId) -> Option<Message> {
-    with(|hand| if hand.holder == id.as_u64() { hand.incoming.pop_front() } else { None })?
+    with(|hand| {
+        if hand.holder != id.as_u64() {
+            return None;
+        }
+        let message = hand.incoming.pop_front();
+        if message.is_none() {
+            hand.wants_more = true;
+        }
+        message
+    })?
 }
 
 /// Bytes that the socket has said, and that are counted nowhere else.

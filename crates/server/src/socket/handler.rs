@@ -88,13 +88,17 @@ fn pause_if_full(shared: &Shared, peer: &mut Peer<'_>) {
 fn pass_on(shared: &Shared, peer: &mut Peer<'_>) {
     let left = Left(shared);
     let remote = &shared.home.remote;
+    let mut lent = false;
     if let Some(key) = shared.parked()
         && let Some(local) = Local::current_of(remote)
     {
         remote.clock().follow(peer.now());
-        hand::poll(peer, || local.poll_now(key));
+        lent = hand::poll(peer, || local.poll_now(key));
     }
     drop(left);
+    if lent {
+        shared.note_lent();
+    }
     pause_if_full(shared, peer);
 }
 
@@ -142,7 +146,11 @@ impl Handler for SocketHandler {
                     shared.note_round_trip(round_trip);
                 }
             }
-            // Its end follows in this turn, and tells who closed first.
+            // Its end follows, and tells who closed first.
+            Event::Close(_) => {
+                let Stage::Open(shared) = &self.0 else { return };
+                if shared.holds_end() { peer.pause() } else { peer.resume() }
+            }
             _ => {}
         }
     }

@@ -18,6 +18,7 @@ mod receiver;
 mod sender;
 mod ping;
 mod handle;
+mod watch;
 mod shared;
 mod home;
 mod registry;
@@ -62,6 +63,11 @@ pub(crate) use self::shared::Shared;
 /// Messages arrive in order and wait in an inbox of 64 messages or 256 KiB. When that is full the loop stops reading and
 /// TCP slows the peer down; it reads on when half of it is free. Pings, pongs and closes are handled whatever the
 /// program does, as long as the inbox has room.
+///
+/// When the peer closes, what came before is received first, and can be answered: the answer to the close waits until
+/// a receive finds nothing more, or until somebody waits for the end with [`closed`](Sender::closed) or
+/// [`sleep`](Sender::sleep), but no longer than half a second. Whatever rule a peer breaks ends the connection at once;
+/// a route that is polled by the loop has answered then what came in the same read before.
 ///
 /// Dropping the last half ends the connection: with code 1000, or with 1011 if the route returned an error or panicked.
 #[derive(Debug)]

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use sockeye_protocol::{CloseCode, Instant};
 
-use super::shared::{Shared, Watch};
+use super::queue::For;
+use super::shared::Shared;
+use super::watch::Watch;
 use crate::executor::Timer;
 
 /// What to send, and after how much silence. The line is idle while no message goes either way; pings, pongs and what
@@ -56,7 +58,7 @@ pub(super) fn start(shared: &Arc<Shared>, policy: PingPolicy) {
     let mut pinger = Pinger {
         timer: Timer::new(Arc::clone(&shared.home.remote)),
         epoch,
-        watch: shared.watch(),
+        watch: Watch::new(shared, For::Upkeep),
         shared: Arc::clone(shared),
         policy,
         pinged: None,

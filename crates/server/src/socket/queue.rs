@@ -96,6 +96,10 @@ pub(super) struct Inbox {
     closing: Option<Box<(CloseCode, Box<str>)>>,
     /// The receiving half is gone.
     deserted: bool,
+    /// Messages were received, and nobody has come for more since they were all.
+    lent: bool,
+    /// The peer has closed, and is answered when somebody comes for more.
+    held: bool,
     /// The one task or thread that receives.
     receiver: Option<Waker>,
     /// Those who wait for the end.
@@ -105,8 +109,24 @@ pub(super) struct Inbox {
 /// Boxed: few wait for an end, and most of them not for long.
 #[derive(Debug, Default)]
 struct Watchers {
-    waiting: Vec<(u32, Waker)>,
+    waiting: Vec<Watcher>,
     latest: u32,
+}
+
+#[derive(Debug)]
+struct Watcher {
+    number: u32,
+    waker: Waker,
+    for_whom: For,
+}
+
+/// Who waits for an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// The program, which wants to know at once.
+    Program,
+    /// Something of ours that is to end with the connection.
+    Upkeep,
 }
 
 impl Inbox {
@@ -131,10 +151,32 @@ impl Inbox {
 
     /// Gives what waits, in order; the end comes after the last of it. An idle connection holds no buffer.
     pub(super) fn take(&mut self) -> Taken {
-        if let Some(messages) = self.messages.take() {
+        let messages = self.messages.take();
+        self.lent = messages.is_some();
+        if let Some(messages) = messages {
             return Taken::Messages(messages);
         }
         self.end.as_deref().map_or(Taken::Empty, |end| Taken::Closed(end.clone()))
+    }
+
+    /// Messages were received that never lay here.
+    pub(super) const fn lend(&mut self) {
+        self.lent = true;
+    }
+
+    /// The peer has closed. Whether the answer waits until somebody comes for more: what came before is still to be
+    /// answered, `waiting` messages of it to be received. A program that waits for the end learns of it at once instead.
+    pub(super) fn hold(&mut self, waiting: usize) -> bool {
+        let is_watched = self.watchers.as_ref().is_some_and(|watchers| {
+            watchers.waiting.iter().any(|watcher| watcher.for_whom == For::Program)
+        });
+        self.held = (self.lent || waiting > 0) && !self.is_deaf() && !is_watched;
+        self.held
+    }
+
+    /// Whether the answer to the peer's close has waited until now.
+    pub(super) const fn take_held(&mut self) -> bool {
+        std::mem::replace(&mut self.held, false)
     }
 
     pub(super) fn set_receiver(&mut self, waker: &Waker) {
@@ -149,22 +191,23 @@ impl Inbox {
     }
 
     /// Puts the waker where the end finds it, in place of the one that `number` stood for; returns its number.
-    pub(super) fn watch(&mut self, number: Option<u32>, waker: &Waker) -> u32 {
+    pub(super) fn watch(&mut self, number: Option<u32>, waker: &Waker, for_whom: For) -> u32 {
         let watchers = self.watchers.get_or_insert_default();
-        let former = watchers.waiting.iter_mut().find(|(other, _)| Some(*other) == number);
-        if let Some((number, own)) = former {
-            own.clone_from(waker);
-            return *number;
+        let former = watchers.waiting.iter_mut().find(|other| Some(other.number) == number);
+        if let Some(former) = former {
+            former.waker.clone_from(waker);
+            return former.number;
         }
         watchers.latest = watchers.latest.wrapping_add(1);
-        watchers.waiting.push((watchers.latest, waker.clone()));
-        watchers.latest
+        let number = watchers.latest;
+        watchers.waiting.push(Watcher { number, waker: waker.clone(), for_whom });
+        number
     }
 
     pub(super) fn unwatch(&mut self, number: u32) -> Option<Waker> {
         let waiting = &mut self.watchers.as_mut()?.waiting;
-        let position = waiting.iter().position(|(other, _)| *other == number)?;
-        Some(waiting.swap_remove(position).1)
+        let position = waiting.iter().position(|other| other.number == number)?;
+        Some(waiting.swap_remove(position).waker)
     }
 
     /// Nobody will receive any more. Returns what waited.
@@ -189,7 +232,7 @@ impl Inbox {
         }
         self.end = Some(Box::new(closed));
         let watchers = self.watchers.take().unwrap_or_default().waiting;
-        let watchers = watchers.into_iter().map(|(_, waker)| waker);
+        let watchers = watchers.into_iter().map(|watcher| watcher.waker);
         watchers.chain(self.receiver.take()).collect()
     }
 
@@ -271,6 +314,24 @@ mod tests {
     }
 
     #[test]
+    fn a_close_is_held_while_what_came_before_may_be_answered() {
+        let mut inbox = Inbox::default();
+        assert!(!inbox.hold(0), "nothing has come");
+        assert!(inbox.hold(1) && inbox.take_held() && !inbox.take_held());
+        inbox.put(batch(&["x"]));
+        assert!(matches!(inbox.take(), Taken::Messages(_)));
+        assert!(inbox.hold(0), "it may be about to be answered");
+        let number = inbox.watch(None, Waker::noop(), For::Program);
+        assert!(!inbox.hold(1), "somebody waits for the end and not for messages");
+        assert!(inbox.unwatch(number).is_some());
+        inbox.watch(None, Waker::noop(), For::Upkeep);
+        assert!(inbox.hold(0));
+        assert!(matches!(inbox.take(), Taken::Empty));
+        assert!(!inbox.hold(0), "somebody has come for more");
+        assert!(inbox.begin_close(CloseCode::NORMAL, "") && !inbox.hold(1));
+    }
+
+    #[test]
     fn an_empty_inbox_holds_no_buffer() {
         let mut inbox = Inbox::default();
         inbox.put(batch(&["x"]));
@@ -282,10 +343,10 @@ mod tests {
     #[test]
     fn a_wait_for_the_end_that_is_given_up_leaves_nothing() {
         let mut inbox = Inbox::default();
-        let kept = inbox.watch(None, Waker::noop());
+        let kept = inbox.watch(None, Waker::noop(), For::Program);
         for _ in 0..100 {
-            let number = inbox.watch(None, Waker::noop());
-            assert_eq!(inbox.watch(Some(number), Waker::noop()), number);
+            let number = inbox.watch(None, Waker::noop(), For::Program);
+            assert_eq!(inbox.watch(Some(number), Waker::noop(), For::Program), number);
             assert!(inbox.unwatch(number).is_some());
         }
         assert_eq!(inbox.watchers.as_ref().map(|watchers| watchers.waiting.len()), Some(1));

@@ -17,8 +17,9 @@ use super::handle::{Canceller, SocketHandle};
 use super::home::Order;
 use super::id::SocketId;
 use super::ping::{self, PingPolicy};
-use super::queue::{Closed, State};
+use super::queue::{Closed, For, State};
 use super::shared::Shared;
+use super::watch::Watch;
 use crate::error::Error;
 use crate::executor::{Timer, slot};
 use crate::group::Group;
@@ -132,7 +133,7 @@ impl Sender {
     /// Waits for the end of the connection, and says what it was. Works although nobody receives, as long as what
     /// arrives fits into the inbox.
     pub async fn closed(&self) -> Closed {
-        let mut watch = self.shared().watch();
+        let mut watch = Watch::new(self.shared(), For::Program);
         poll_fn(|context| watch.poll(context.waker()).map_or(Poll::Pending, Poll::Ready)).await
     }
 
@@ -144,7 +145,7 @@ impl Sender {
         let shared = self.shared();
         let deadline = shared.now() + duration;
         let mut timer = Timer::new(Arc::clone(&shared.home.remote));
-        let mut watch = shared.watch();
+        let mut watch = Watch::new(shared, For::Program);
         poll_fn(|context| match watch.poll(context.waker()) {
             Some(closed) => Poll::Ready(Err(closed.into())),
             None => timer.poll(deadline, context.waker()).map(Ok),

@@ -1,7 +1,7 @@
 //! What the loop and the halves of one socket share.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
@@ -156,6 +156,21 @@ impl Shared {
         pauses
     }
 
+    /// The task that waited has taken all that had come and does something else now.
+    pub(super) fn note_lent(&self) {
+        let mut inbox = self.inbox.lock();
+        inbox.lend();
+        self.parked.store(0, Ordering::Relaxed);
+    }
+
+    /// The peer has closed. Whether the answer must wait, since what came before is still to be answered.
+    pub(super) fn holds_end(&self) -> bool {
+        let mut inbox = self.inbox.lock();
+        // Else the answer would come when half of what waits was taken.
+        self.paused.store(false, Ordering::SeqCst);
+        inbox.hold(self.counts.messages())
+    }
+
     /// The connection has ended. The first report holds.
     pub(super) fn end(&self, closed: Closed) {
         self.mute.store(true, Ordering::Release);
@@ -206,6 +221,11 @@ impl Shared {
             inbox.set_receiver(waker);
             self.parked.store(bits, Ordering::Release);
         }
+        let lets_end = matches!(taken, Taken::Empty) && inbox.take_held();
+        drop(inbox);
+        if lets_end {
+            self.outward.resume();
+        }
         taken
     }
 
@@ -239,7 +259,8 @@ impl Shared {
         let (messages, resume) = {
             let mut inbox = self.inbox.lock();
             self.counts.clear();
-            (inbox.desert(), self.paused.swap(false, Ordering::SeqCst))
+            let was_held = inbox.take_held();
+            (inbox.desert(), self.paused.swap(false, Ordering::SeqCst) || was_held)
         };
         drop(messages);
         hand::forget(self.id);
@@ -264,8 +285,9 @@ impl Shared {
         }
     }
 
-    pub(super) fn watch(self: &Arc<Self>) -> Watch {
-        Watch { shared: Arc::clone(self), number: None }
+    /// For one operation at a time.
+    pub(super) fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock()
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -449,34 +471,6 @@ impl Shared {
         let code = if failed { CloseCode::INTERNAL } else { CloseCode::NORMAL };
         // Both codes may be sent by anyone.
         let _ = self.close(code, "");
-    }
-}
-
-/// One wait for the end of a connection. A wait that is given up leaves no waker behind, however many there are.
-#[derive(Debug)]
-pub(super) struct Watch {
-    shared: Arc<Shared>,
-    number: Option<u32>,
-}
-
-impl Watch {
-    /// The end, if it has come; else the waker is woken when it does.
-    pub(super) fn poll(&mut self, waker: &Waker) -> Option<Closed> {
-        let mut inbox = self.shared.inbox.lock();
-        let ended = inbox.ended().cloned();
-        if ended.is_none() {
-            self.number = Some(inbox.watch(self.number, waker));
-        }
-        ended
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let Some(number) = self.number else { return };
-        let waker = self.shared.inbox.lock().unwatch(number);
-        // Outside of the lock: it may be the last thing that holds a task.
-        drop(waker);
     }
 }
 

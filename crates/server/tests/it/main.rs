@@ -13,6 +13,7 @@ mod grouping;
 mod hand;
 mod heap;
 mod hostile;
+mod last_words;
 mod naming;
 mod parked;
 mod pinging;
