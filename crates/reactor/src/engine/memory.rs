@@ -4,6 +4,7 @@
 mod network;
 mod wire;
 mod simulation;
+mod handing;
 mod sleeper;
 mod link;
 mod random;
@@ -17,12 +18,13 @@ use std::time::Duration;
 use sockeye_protocol::{Instant, Outbox};
 
 use super::{
-    Address, Carrier, Completion, Engine, Input, ListenerId, Received, Remote, Sent, Wake,
+    Address, Carrier, Completion, Engine, Handed, Input, ListenerId, Received, Remote, Sent, Wake,
 };
 use crate::buffers::ReceiveBuffer;
 use crate::slab::Key;
 pub use conditions::{Answer, Conditions};
-use link::{Edges, Packet, Phase, Side};
+use handing::Handle;
+use link::{Packet, Phase, Side};
 pub use network::Network;
 pub use wire::Wire;
 
@@ -165,12 +167,29 @@ impl Engine for Memory {
             return Err(io::Error::from_raw_os_error(error));
         }
         let Some(link) = state.next_waiting(listener)? else { return Ok(None) };
-        let carrier = state.own(self.number, link, Side::Callee);
         let number = state.links.get(link).map_or(0, |link| link.number);
-        state.tell(link, Side::Callee, |end| {
-            end.edges = Edges { readable: end.is_readable(), ..Edges::default() };
-        });
-        Ok(Some((carrier, Remote::Memory(number))))
+        Ok(Some((state.adopt(self.number, link), Remote::Memory(number))))
+    }
+
+    fn accept_for_another(&mut self, listener: ListenerId) -> io::Result<Option<Handed>> {
+        let mut state = self.network.state();
+        if let Some(error) = state.accept_errors.pop_front() {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        let Some(link) = state.next_waiting(listener)? else { return Ok(None) };
+        let number = state.links.get(link).map_or(0, |link| link.number);
+        Ok(Some(Handed::new(state.hand(link), Remote::Memory(number))))
+    }
+
+    fn adopt(&mut self, handed: Handed) -> io::Result<(Carrier, Remote)> {
+        let Some((handle, remote)) = handed.into_parts::<Arc<Handle>>() else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let mut state = self.network.state();
+        let Some(link) = state.take_handed(&handle) else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        Ok((state.adopt(self.number, link), remote))
     }
 
     fn refuse(&mut self, listener: ListenerId) -> io::Result<bool> {

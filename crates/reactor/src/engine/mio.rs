@@ -192,7 +192,9 @@ impl Engine for Mio {
     }
 
     fn adopt(&mut self, handed: Handed) -> io::Result<(Carrier, Remote)> {
-        let (descriptor, remote) = handed.into_parts();
+        let Some((descriptor, remote)) = handed.into_parts() else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
         let stream = Stream::adopted(descriptor, &remote)?;
         Ok((self.watch(stream)?, remote))
     }

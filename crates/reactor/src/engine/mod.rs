@@ -13,10 +13,10 @@ pub use counting::{Counters, Counting};
 pub use memory::{Answer, Conditions, Memory, Network, Wire};
 pub use mio::Mio;
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -321,23 +321,30 @@ impl fmt::Display for Remote {
 }
 
 /// An accepted connection on its way from one engine to another. Dropping it closes it.
-#[derive(Debug)]
 pub struct Handed {
-    descriptor: OwnedFd,
+    connection: Box<dyn Any + Send>,
     remote: Remote,
 }
 
 impl Handed {
-    /// A connection from `remote`, for engines. The descriptor does not block.
+    /// A connection from `remote`, for engines: what those of its kind know it by, such as a descriptor that does not
+    /// block.
     #[must_use]
-    pub const fn new(descriptor: OwnedFd, remote: Remote) -> Self {
-        Self { descriptor, remote }
+    pub fn new(connection: impl Any + Send, remote: Remote) -> Self {
+        Self { connection: Box::new(connection), remote }
     }
 
-    /// What [`new`](Self::new) was given.
+    /// What [`new`](Self::new) was given. `None`, and the connection is closed, if that was something else.
     #[must_use]
-    pub fn into_parts(self) -> (OwnedFd, Remote) {
-        (self.descriptor, self.remote)
+    pub fn into_parts<C: Any>(self) -> Option<(C, Remote)> {
+        let connection = self.connection.downcast().ok()?;
+        Some((*connection, self.remote))
+    }
+}
+
+impl fmt::Debug for Handed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Handed").field("remote", &self.remote).finish_non_exhaustive()
     }
 }
 

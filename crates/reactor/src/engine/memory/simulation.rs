@@ -9,6 +9,7 @@ use sockeye_protocol::Instant;
 
 use super::super::{Address, Carrier, Completion, ListenerId};
 use super::conditions::{Answer, Conditions};
+use super::handing::{Handing, Handle};
 use super::link::{Edges, End, Link, Owner, Packet, Phase, Side};
 use super::random::Random;
 use super::sleeper::{Ready, Sleeper};
@@ -31,6 +32,7 @@ pub(super) struct Simulation {
     schedule: BTreeMap<(Instant, u64), Happening>,
     decided: u64,
     pub(super) engines: Vec<Sleeper>,
+    handing: Handing,
 }
 
 /// A listener of an engine.
@@ -81,6 +83,7 @@ impl Simulation {
             schedule: BTreeMap::new(),
             decided: 0,
             engines: Vec::new(),
+            handing: Handing::default(),
         }
     }
 
@@ -91,6 +94,9 @@ impl Simulation {
 
     /// Moves the clock, and lets happen what is due on the way.
     pub(super) fn run_until(&mut self, until: Instant) {
+        while let Some(link) = self.handing.lost() {
+            self.close(link, Side::Callee);
+        }
         while let Some(entry) = self.schedule.first_entry() {
             if entry.key().0 > until {
                 break;
@@ -200,6 +206,25 @@ impl Simulation {
             Some(Some(listener)) => Ok(listener.backlog.pop_front()),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+
+    /// Lets another engine have a connection that waited.
+    pub(super) fn hand(&mut self, link: Key) -> Arc<Handle> {
+        self.handing.begin(link)
+    }
+
+    /// The connection that was let go with this handle.
+    pub(super) fn take_handed(&mut self, handle: &Arc<Handle>) -> Option<Key> {
+        self.handing.end(handle)
+    }
+
+    /// Gives a connection that waited to an engine, and tells it of what has arrived.
+    pub(super) fn adopt(&mut self, engine: usize, link: Key) -> Carrier {
+        let carrier = self.own(engine, link, Side::Callee);
+        self.tell(link, Side::Callee, |end| {
+            end.edges = Edges { readable: end.is_readable(), ..Edges::default() };
+        });
+        carrier
     }
 
     fn refuse_all(&mut self, listener: Option<Listener>) {

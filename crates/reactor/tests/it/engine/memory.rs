@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sockeye_protocol::{Instant, Outbox};
 use sockeye_reactor::engine::{
-    Address, Answer, Completion, Conditions, Engine, Input, Memory, Network, Received, Remote,
+    Address, Answer, Carrier, Completion, Conditions, Engine, Handed, Input, Memory, Mio, Network,
+    Received, Remote,
 };
 
 use super::world::{MemoryWorld, Pump, World};
@@ -255,4 +256,48 @@ fn unread_bytes_can_be_seen_from_the_other_end() {
     assert_eq!(wire.unread(), 0);
     pump.send(carrier, b"1234");
     assert_eq!(wire.readable_len(), 4);
+}
+
+#[test]
+fn only_what_another_engine_of_the_network_has_accepted_is_adopted() {
+    let network = Network::new(Conditions::default());
+    let (mut first, mut second) = (network.engine(), network.engine());
+    let (listener, address) = first.listen(&Address::Memory(0)).expect("an address");
+    let unsupported = |result: io::Result<_>| {
+        result.map(|(carrier, _): (Carrier, Remote)| carrier).expect_err("a stranger").kind()
+    };
+    let handed = |engine: &mut Memory| {
+        let accepted = engine.accept_for_another(listener).expect("it listens");
+        accepted.expect("somebody waits")
+    };
+    let called = || {
+        let wire = network.connect(&address).expect("a listener");
+        wire.write(b"early");
+        wire
+    };
+    let wire = called();
+    let (carrier, remote) = second.adopt(handed(&mut first)).expect("one of its own");
+    assert_eq!(remote, Remote::Memory(wire.number()));
+    assert_eq!(poll(&mut second, Some(Duration::ZERO)), [Completion::Readable(carrier)]);
+    let received = second.receive(carrier).expect("it is open");
+    assert!(matches!(received, Input::Bytes { bytes, drained: true } if bytes == b"early"));
+
+    // By another network, which closes it, and by nobody.
+    let mut stranger = Network::new(Conditions::default()).engine();
+    for adopted in [true, false] {
+        let wire = called();
+        let handed = handed(&mut first);
+        if adopted {
+            assert_eq!(unsupported(stranger.adopt(handed)), io::ErrorKind::Unsupported);
+        } else {
+            drop(handed);
+        }
+        poll(&mut first, Some(Duration::ZERO));
+        assert!(wire.is_reset() || wire.is_ended());
+    }
+    let number = || Handed::new(5_u8, Remote::Unix);
+    assert_eq!(unsupported(second.adopt(number())), io::ErrorKind::Unsupported);
+    let mut mio = Mio::new().expect("an engine");
+    assert_eq!(unsupported(mio.adopt(number())), io::ErrorKind::Unsupported);
+    assert!(first.accept_for_another(listener).expect("it listens").is_none());
 }
