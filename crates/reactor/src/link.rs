@@ -8,6 +8,7 @@ use sockeye_protocol::{Config, Instant, Prepared};
 
 use crate::engine::{Carrier, Remote};
 use crate::groups::Membership;
+use crate::guard::Panicked;
 use crate::outboxes::LentOutbox;
 use crate::outcome::Cause;
 use crate::outgoing::Outgoing;
@@ -299,10 +300,9 @@ impl Link {
     }
 
     /// Tells the session's senders that nothing more can be sent.
-    pub(crate) fn close_queue(&self) {
-        if let Some(queue) = self.rare.as_ref().and_then(|rare| rare.queue.as_ref()) {
-            queue.close();
-        }
+    pub(crate) fn close_queue(&self) -> Result<(), Panicked> {
+        let queue = self.rare.as_ref().and_then(|rare| rare.queue.as_ref());
+        queue.map_or(Ok(()), |queue| queue.close())
     }
 
     /// Tells the session's senders that something was read.

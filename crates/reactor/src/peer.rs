@@ -192,6 +192,9 @@ impl<'p> Peer<'p> {
     /// groups goes before it, and it is lent the outbox's memory. False: the session cannot take a batch now, since it is closing, or since more
     /// is queued than the outbox has room for.
     ///
+    /// What is put into the batch, and what others send before it ends, are each held against the part of the budget that
+    /// is free now: when it ends, the session may hold twice its budget, and nothing more is taken until it is below.
+    ///
     /// [`end_batch`](Self::end_batch) must follow in either case, before anything else is sent here.
     pub fn begin_batch(&mut self, batch: &mut Batch) -> bool {
         debug_assert!(batch.is_empty(), "a batch is ended before the next one begins");

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use sockeye_protocol::{CloseReason, Frames, Instant, Prepared, SendError};
 
-use crate::guard::guard;
+use crate::guard::{Panicked, drop_each, guard};
 use crate::mailbox::{Command, Mailbox};
 use crate::outgoing::{Batch, HEADER_BYTES_MAX, Outgoing, Small};
 use crate::slab::Key;
@@ -386,8 +386,9 @@ impl Queue {
                 Vec::new()
             }
         };
-        // Outside of the lock: a payload's owner is the user's.
-        drop(late);
+        // Outside of the lock, and each by itself: a payload's owner is the user's. The session is closing, so that one
+        // panicked changes nothing for it.
+        let _ = drop_each(late);
         self.notify();
     }
 
@@ -461,15 +462,17 @@ impl Queue {
         }
     }
 
-    /// The session is closing: nothing more is taken, and nobody waits for room in vain.
-    pub(crate) fn close(&self) {
+    /// The session is closing: nothing more is taken, and nobody waits for room in vain. What was queued
+    /// goes, and its owners may panic.
+    pub(crate) fn close(&self) -> Result<(), Panicked> {
         let messages = {
             let mut state = self.lock();
             state.closed = true;
             std::mem::take(&mut state.messages)
         };
-        drop(messages);
+        let dropped = drop_each(messages);
         self.wake_all();
+        dropped
     }
 
     fn wake_all(&self) {

@@ -179,10 +179,10 @@ fn strip(shared: &mut Shared, link: &mut Link) -> Result<(), Panicked> {
     link.unset(Flag::Congested);
     link.unset(Flag::Passed);
     let Some(rare) = link.rare.take() else { return Ok(()) };
-    if let Some(queue) = &rare.queue {
-        queue.close();
-    }
-    let dropped = drop_each(rare.pending);
+    let closed = rare.queue.as_ref().map_or(Ok(()), |queue| queue.close());
+    // Each by itself, whatever the other came to.
+    let pending = drop_each(rare.pending);
+    let dropped = closed.and(pending);
     let Some(rarer) = rare.rarer else { return dropped };
     for membership in rarer.memberships {
         shared.memberships.remove(membership, &shared.mailbox);

@@ -65,14 +65,18 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         balance_keepalive(shared, link, connection);
         link.settle_queue(0);
         shared.reclaim(link);
-        if !connection.is_open() {
-            link.close_queue();
+        let closed = if connection.is_open() { Ok(()) } else { link.close_queue() };
+        let is_over =
+            link.is(Flag::Cut) || (connection.closed().is_some() && !connection.is_held());
+        if !is_over {
+            link.tidy();
         }
-        if link.is(Flag::Cut) || (connection.closed().is_some() && !connection.is_held()) {
+        if closed == Err(Panicked) {
+            self.observe_panic(Some(key));
+        }
+        if is_over {
             self.conclude(key);
             self.settle_ending(key);
-        } else {
-            link.tidy();
         }
     }
 

@@ -1,10 +1,12 @@
 //! Batches: what the reactor's own thread puts together for a session keeps its place among all else.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sockeye_protocol::Prepared;
-use sockeye_reactor::{Batch, Group, Peer, Policy};
+use sockeye_reactor::engine::Conditions;
+use sockeye_reactor::{Batch, Config, Group, Peer, Policy};
 
 use crate::frames::TEXT;
 use crate::support::{Moment, silent};
@@ -129,4 +131,59 @@ fn threat_q11_several_payloads_of_a_batch_that_panic_when_they_go_end_no_process
     });
     world.settle();
     assert_eq!((shown(&mut client), world.reactor.stats().panics), (vec!["#88".into()], 1));
+}
+
+#[test]
+fn threat_q11_several_payloads_of_a_batch_that_comes_too_late_panic_each_by_itself() {
+    let mut world = World::new(silent());
+    let client = world.open();
+    let sender = world.sender();
+    let mut batch = Batch::new();
+    let own = sender.clone();
+    world.with_peer(world.last_key(), move |peer| {
+        assert!(peer.begin_batch(&mut batch));
+        for _ in 0..3 {
+            own.put_binary(Bytes::from_owner(Brittle), &mut batch).expect("room");
+        }
+        own.close(None).expect("an open session");
+        // The close leaves the queue, and the session is closing with it.
+        peer.close(None).expect("an open session");
+        own.send_batch(&mut batch);
+        assert!(batch.is_empty() && !own.is_open());
+        peer.end_batch(&mut batch);
+    });
+    world.settle();
+    client.wire.write(&crate::frames::close(1000));
+    world.settle();
+    assert_eq!((world.reactor.open_sessions(), sender.outstanding()), (0, 0));
+    assert!(!sender.is_open(), "nobody was left with the lock");
+}
+
+/// What a task says in one poll, and what others send meanwhile, are each held against what was free before.
+#[test]
+fn a_session_holds_at_most_twice_its_budget_for_the_length_of_a_batch() {
+    const BUDGET: usize = 10_000;
+    let mut config = Config::default();
+    Arc::make_mut(&mut config.connection).outbox_bytes_max = BUDGET;
+    for len in [100, 2_990, 9_000] {
+        let mut world = World::with(silent(), config.clone(), Conditions::default());
+        let client = world.open();
+        client.wire.set_window(0);
+        let sender = world.sender();
+        for turn in 0..3 {
+            let own = sender.clone();
+            world.with_peer(world.last_key(), move |peer| {
+                let mut batch = Batch::new();
+                peer.begin_batch(&mut batch);
+                while own.put_text("x".repeat(len), &mut batch).is_ok() {}
+                while own.send_text("y".repeat(len)).is_ok() {}
+                peer.end_batch(&mut batch);
+            });
+            world.settle();
+            let outstanding = sender.outstanding();
+            assert!(outstanding > BUDGET, "{len}: more than once, {outstanding} in turn {turn}");
+            assert!(outstanding <= 2 * BUDGET, "{len}: {outstanding} in turn {turn}");
+            assert!(sender.send_text("z").is_err(), "nothing more until it is below its budget");
+        }
+    }
 }

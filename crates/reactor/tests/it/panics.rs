@@ -11,7 +11,7 @@ use sockeye_reactor::{
     Peer, Peers, Reactor, Service,
 };
 
-use crate::frames::{TEXT, close, masked, request};
+use crate::frames::{CLOSE, TEXT, close, masked, request};
 use crate::support::{Moment, Script, Told, echo};
 use crate::world::{Client, World};
 
@@ -375,6 +375,45 @@ fn threat_q11_several_payloads_that_panic_in_one_outbox_end_no_more_than_their_s
         world.pass(Duration::from_millis(1));
         assert!(other.frames().is_empty());
     }
+}
+
+/// They wait in the queue of a session's senders when it closes, and when its reactor goes.
+#[test]
+fn threat_q11_several_payloads_that_panic_in_a_senders_queue_end_no_more_than_their_session() {
+    let send_several = |sender: &sockeye_reactor::Sender| {
+        for _ in 0..3 {
+            sender.send_binary(bytes::Bytes::from_owner(Brittle)).expect("room");
+        }
+    };
+    let mut world = World::new(Rc::new(move |peer, moment| match moment {
+        Moment::Event(Event::Text(text)) if **text == *"fill" => {
+            peer.send_binary(&[0; 100_000]).expect("room");
+        }
+        Moment::Event(Event::Text(text)) => peer.send_text(text).expect("room"),
+        // In the flush phase, so that nothing takes it out of the queue any more.
+        Moment::Writable => {
+            peer.close(None).expect("an open session");
+            send_several(&peer.sender());
+        }
+        _ => {}
+    }));
+    let mut other = world.open();
+    let mut client = world.open();
+    client.text("fill");
+    world.settle();
+    assert_eq!(client.frames().last(), Some(&(CLOSE, vec![])), "it has said goodbye");
+    client.wire.write(&close(1000));
+    other.text("hello");
+    world.settle();
+    assert_eq!((other.next_text(), world.reactor.open_sessions()), ("hello".into(), 1));
+    assert_eq!(world.reactor.stats().panics, 1);
+
+    let _client = world.open();
+    let sender = world.sender();
+    let waiting = sender.clone();
+    send_several(&sender);
+    drop(world.reactor);
+    assert!(!waiting.is_open() && waiting.send_text("too late").is_err());
 }
 
 #[test]

@@ -29,7 +29,8 @@ use crate::message::Message;
 /// a message.
 ///
 /// What is sent leaves with the loop's next turn. A peer that reads slowly is waited for by the methods that are `async`:
-/// they return when their message is within the limit of 1 MiB that may wait for it.
+/// they return when their message is within the limit of 1 MiB that may wait for it. What a task of the loop says in one
+/// poll, and what others send during that, are each held against what is free of it before: together at most twice as much.
 #[derive(Debug, Clone)]
 pub struct Sender {
     half: Half,
@@ -252,6 +253,9 @@ impl Sender {
 /// The future of [`Sender::send`]. Nothing is sent before it is polled, nor if it is dropped before it is ready.
 ///
 /// Not that of an async function, so that a message is sent from where the caller put it.
+///
+/// # Panics
+/// If it is polled again after it was ready, as futures of async functions do.
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Sending<'s> {
     sender: &'s Sender,
@@ -262,26 +266,28 @@ enum Stage<'s> {
     Begun(Message),
     /// In a box of its own, as above.
     Waits(Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 's>>),
+    Ended,
 }
 
 impl Sending<'_> {
     #[inline(never)]
     fn poll_slowly(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let (sender, shared) = (self.sender, self.sender.shared());
-        if let Stage::Begun(message) = &mut self.stage {
-            let message = std::mem::replace(message, Message::Text(String::new()));
-            match shared.offer(message) {
-                Err((SendError::Full, refused)) => {
-                    self.stage = Stage::Waits(Box::pin(sender.send_when_ready(refused)));
+        let mut waiting = match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Begun(message) => match shared.offer(message) {
+                Err((SendError::Full, refused)) => Box::pin(sender.send_when_ready(refused)),
+                sent => {
+                    return Poll::Ready(sent.map_err(|(error, _message)| shared.send_error(error)));
                 }
-                Err((error, _message)) => return Poll::Ready(Err(shared.send_error(error))),
-                Ok(()) => return Poll::Ready(Ok(())),
-            }
+            },
+            Stage::Waits(waiting) => waiting,
+            Stage::Ended => panic!("`Sending` was polled again after it was ready"),
+        };
+        let sent = waiting.as_mut().poll(context);
+        if sent.is_pending() {
+            self.stage = Stage::Waits(waiting);
         }
-        match &mut self.stage {
-            Stage::Waits(waiting) => waiting.as_mut().poll(context),
-            Stage::Begun(_) => unreachable!("what was refused waits"),
-        }
+        sent
     }
 }
 
@@ -294,6 +300,7 @@ impl Future for Sending<'_> {
         if let Stage::Begun(message) = &mut self.stage
             && shared.say(message)
         {
+            self.stage = Stage::Ended;
             return Poll::Ready(Ok(()));
         }
         self.poll_slowly(context)

@@ -1,5 +1,7 @@
 //! Messages that go from a read to its task and back without a queue, and what happens when something comes between.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -221,6 +223,28 @@ fn a_route_that_panics_within_a_read_says_what_it_said_and_1011() {
     assert_eq!(other.texts(), ["still here"]);
 }
 
+#[test]
+fn a_send_that_was_ready_is_not_polled_again() {
+    // By way of the hand, and by way of the queue.
+    for pause in [Duration::ZERO, SECOND] {
+        let mut server = server(async move |mut socket| {
+            let message = socket.recv().await?;
+            if !pause.is_zero() {
+                sockeye::sleep(pause).await;
+            }
+            let mut sending = pin!(socket.send(message));
+            poll_fn(|context| sending.as_mut().poll(context)).await?;
+            poll_fn(|context| sending.as_mut().poll(context)).await
+        });
+        let mut client = server.connect("/");
+        client.send_text("once");
+        server.advance(SECOND);
+        assert_eq!(client.receive(), Some(Received::Text("once".into())));
+        assert_eq!(client.receive(), Some(close_frame(1011)), "it panicked");
+        assert_eq!(server.stats().panics, 1);
+    }
+}
+
 /// Its task had waited on the loop before, so the loop still believes that it does.
 #[test]
 fn a_socket_that_goes_elsewhere_after_it_has_waited_on_its_loop_misses_nothing() {
@@ -284,7 +308,7 @@ fn threat_q11_a_payload_that_panics_when_it_is_dropped_costs_its_own_connection(
         }
     });
     let (mut client, mut other) = (server.connect("/"), server.connect("/"));
-    // The Close frame comes in the same read, so that nothing can be sent any more.
+    // It goes when it was written. Whatever came behind it finds nobody.
     client.wire().write(&frames(&["a", "mine", "b"]));
     client.send_close(None, "");
     server.settle();
