@@ -1,11 +1,12 @@
 //! What a service makes of a request: at once, or later and from another thread.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use sockeye_protocol::handshake::{Acceptance, Response};
 
 use crate::mailbox::{Command, Mailbox};
+use crate::mutex::Mutex;
 use crate::slab::Key;
 
 /// What a service makes of a request.
@@ -90,7 +91,7 @@ pub struct Deferred<H> {
 impl<H> Deferred<H> {
     /// Names the session that waits. From now on an answer posts a command for it.
     pub(crate) fn bind(&self, mailbox: &Arc<Mailbox>, key: Key) {
-        let mut state = self.slot.lock();
+        let mut state = self.slot.state.lock();
         state.asker = Some((Arc::clone(mailbox), key));
         if !matches!(state.answer, Answer::Awaited) {
             mailbox.post_always(Command::Answered(key));
@@ -99,7 +100,7 @@ impl<H> Deferred<H> {
 
     /// The decision, if it was made. None in it: the ticket was dropped.
     pub(crate) fn take(&self) -> Option<Option<Decision<H>>> {
-        let mut state = self.slot.lock();
+        let mut state = self.slot.state.lock();
         match std::mem::replace(&mut state.answer, Answer::Abandoned) {
             Answer::Awaited => {
                 state.answer = Answer::Awaited;
@@ -135,7 +136,7 @@ enum Answer<H> {
 impl<H> Slot<H> {
     /// The first answer counts.
     fn answer(&self, answer: Answer<H>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if !matches!(state.answer, Answer::Awaited) {
             return;
         }
@@ -143,10 +144,5 @@ impl<H> Slot<H> {
         if let Some((mailbox, key)) = &state.asker {
             mailbox.post_always(Command::Answered(*key));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<H>> {
-        // No code of a user runs under this lock, so it cannot be left half-way.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,12 +6,13 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
 use sockeye_protocol::Prepared;
 
 use crate::mailbox::{Command, Mailbox, Publication};
+use crate::mutex::Mutex;
 use crate::slab::Key;
 
 /// What happens to a member that does not read as fast as its group is published to.
@@ -122,8 +123,7 @@ pub(crate) struct GroupShared {
 
 impl GroupShared {
     fn lock(&self) -> MutexGuard<'_, Order> {
-        // No code of a user runs under this lock, so it cannot be left half-way.
-        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+        self.order.lock()
     }
 
     pub(crate) fn count_dropped(&self, messages: u64) {

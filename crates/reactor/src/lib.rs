@@ -87,6 +87,8 @@ mod outcome;
 mod error;
 mod config;
 pub mod engine;
+#[doc(hidden)]
+pub mod mutex;
 mod timers;
 mod table;
 mod slab;

@@ -9,14 +9,15 @@
 //!
 //! A post from the loop's own thread always finds the loop awake, so it costs no system call.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sockeye_protocol::{CloseReason, Prepared};
 
 use crate::drain::{DrainPlan, DrainReport};
 use crate::engine::{Handed, Wake};
+use crate::mutex::Mutex;
 use crate::slab::Key;
 
 /// What a command costs besides its payload, so that commands without one are bounded as well.
@@ -116,7 +117,7 @@ impl Mailbox {
     pub(crate) fn post(&self, command: Command, payload_bytes: usize) -> Result<(), Full> {
         let cost = payload_bytes.saturating_add(COMMAND_BYTES);
         {
-            let mut waiting = self.lock();
+            let mut waiting = self.waiting.lock();
             if waiting.closed {
                 return Ok(());
             }
@@ -133,7 +134,7 @@ impl Mailbox {
     /// Hands an accepted connection over. It comes back if the mailbox is full, or the reactor gone.
     pub(crate) fn hand(&self, handed: Handed) -> Result<(), Handed> {
         {
-            let mut waiting = self.lock();
+            let mut waiting = self.waiting.lock();
             if waiting.closed || waiting.bytes.saturating_add(COMMAND_BYTES) > self.bytes_max {
                 return Err(handed);
             }
@@ -149,7 +150,7 @@ impl Mailbox {
     /// need not be, and must not be, refused.
     pub(crate) fn post_always(&self, command: Command) {
         {
-            let mut waiting = self.lock();
+            let mut waiting = self.waiting.lock();
             if waiting.closed {
                 return;
             }
@@ -162,7 +163,7 @@ impl Mailbox {
     /// that are gone find nothing anyway, and who waits for an answer learns that there is none.
     pub(crate) fn close(&self) {
         let commands = {
-            let mut waiting = self.lock();
+            let mut waiting = self.waiting.lock();
             waiting.closed = true;
             std::mem::take(&mut waiting.commands)
         };
@@ -204,14 +205,9 @@ impl Mailbox {
             return;
         }
         self.state.store(AWAKE, Ordering::Release);
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         waiting.bytes = 0;
         std::mem::swap(&mut waiting.commands, commands);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // No code of a user runs under this lock, so it cannot be left half-way.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

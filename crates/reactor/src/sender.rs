@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use sockeye_protocol::{CloseReason, Frames, Instant, Prepared, SendError};
 
 use crate::guard::{Panicked, drop_each, guard};
 use crate::mailbox::{Command, Mailbox};
+use crate::mutex::Mutex;
 use crate::outgoing::{Batch, HEADER_BYTES_MAX, Outgoing, Small};
 use crate::slab::Key;
 
@@ -198,7 +199,7 @@ impl Sender {
     /// Whether sending is still allowed.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self.queue.lock().closed
+        !self.queue.state.lock().closed
     }
 
     /// Bytes that were sent and not yet taken by the kernel.
@@ -240,7 +241,7 @@ impl Sender {
         context: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
         let queue = &self.queue;
-        let mut state = queue.lock();
+        let mut state = queue.state.lock();
         if state.closed {
             return Poll::Ready(Err(SendError::NotOpen));
         }
@@ -336,7 +337,7 @@ impl Queue {
     fn offer(&self, message: Outgoing) -> Result<(), (SendError, Outgoing)> {
         let cost = message.cost();
         {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if state.closed {
                 return Err((SendError::NotOpen, message));
             }
@@ -357,7 +358,7 @@ impl Queue {
     /// Frames a message behind the last of those that wait.
     fn push_small(&self, small: Small<'_>) -> Result<(), SendError> {
         {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if state.closed {
                 return Err(SendError::NotOpen);
             }
@@ -374,7 +375,7 @@ impl Queue {
         }
         let cost = batch.cost();
         let late: Vec<Outgoing> = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             // A close that waits here itself came later.
             if state.closed && state.messages.is_empty() {
                 batch.take_all().collect()
@@ -426,7 +427,7 @@ impl Queue {
     pub(crate) fn take(&self, into: &mut VecDeque<Outgoing>) {
         self.posted.store(false, Ordering::SeqCst);
         let messages = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.last_batch = u32::try_from(state.messages.len()).unwrap_or(u32::MAX);
             std::mem::take(&mut state.messages)
         };
@@ -466,7 +467,7 @@ impl Queue {
     /// goes, and its owners may panic.
     pub(crate) fn close(&self) -> Result<(), Panicked> {
         let messages = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.closed = true;
             std::mem::take(&mut state.messages)
         };
@@ -477,7 +478,7 @@ impl Queue {
 
     fn wake_all(&self) {
         let wakers = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             self.waiting.store(false, Ordering::SeqCst);
             std::mem::take(&mut state.wakers)
         };
@@ -490,10 +491,5 @@ impl Queue {
 
     pub(crate) fn note_heard(&self, now: Instant) {
         self.heard.store(now.as_nanos(), Ordering::Relaxed);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // No code of a user runs under this lock, so it cannot be left half-way.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sockeye_protocol::Prepared;
 
 use crate::message::Message;
-use crate::mutex::Mutex;
+use sockeye_reactor::mutex::Mutex;
 
 /// Unused names are looked for whenever so many have come, or as many as are in use.
 const SWEEP_AT_MIN: usize = 64;

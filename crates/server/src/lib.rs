@@ -62,7 +62,6 @@ mod group;
 mod executor;
 mod message;
 mod error;
-mod mutex;
 #[cfg(test)]
 mod tests;
 

@@ -1,20 +1,30 @@
-//! Tests of the whole that must see inside.
+//! Tests of the whole that must see inside: the locks of this crate and of the reactor, its queues of messages and of
+//! commands included. They are counted where there are debug assertions.
+#![cfg(debug_assertions)]
 
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::mutex::LOCKS;
-use crate::testing::{TestClient, TestServer};
-use crate::{Error, Server, Socket};
+use sockeye_reactor::mutex::locks_taken;
 
-/// Locks that this thread, which is the loop's, takes in one turn that brings so many messages.
+use crate::testing::{TestClient, TestServer};
+use crate::{Error, Event, Handler, Peer, Server, Socket};
+
+/// Locks that this thread, which is the loop's, takes in one turn that brings so many messages, beside the one for the
+/// figures of the turn.
 fn locks_of_a_turn(server: &mut TestServer, client: &mut TestClient, messages: usize) -> u64 {
     for _ in 0..messages {
         client.send_text("x");
     }
-    let before = LOCKS.get();
+    let before = locks_taken();
     server.turn();
-    LOCKS.get() - before
+    locks_taken() - before - 1
+}
+
+/// Those of the turns that come when a second has passed.
+fn locks_after_a_second(server: &mut TestServer, client: &mut TestClient) -> u64 {
+    server.network().advance(Duration::from_secs(1));
+    (0..5).map(|_| locks_of_a_turn(server, client, 0)).sum()
 }
 
 async fn echo(mut socket: Socket) -> Result<(), Error> {
@@ -24,46 +34,91 @@ async fn echo(mut socket: Socket) -> Result<(), Error> {
     }
 }
 
-thread_local! {
-    /// What `wake_late` received at once, and the locks that it took for that.
-    static RECEIVED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+struct EchoEvents;
+
+impl Handler for EchoEvents {
+    fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
+        if let Event::Text(text) = event {
+            peer.send_text(&text).expect("there is room");
+        }
+    }
 }
 
-/// Does something else for a second, and then takes what is there.
+thread_local! {
+    /// What `wake_late` received at once, the locks that it took for that, and those of its answers.
+    static RECEIVED: Cell<(u64, u64, u64)> = const { Cell::new((0, 0, 0)) };
+}
+
+/// Does something else for a second, takes what is there, and answers all of it.
 async fn wake_late(mut socket: Socket) -> Result<(), Error> {
     crate::sleep(Duration::from_secs(1)).await;
-    let (before, mut messages) = (LOCKS.get(), 0);
+    let (before, mut messages) = (locks_taken(), Vec::new());
     while socket.inbox_len() > 0 {
-        socket.recv().await?;
-        messages += 1;
+        messages.push(socket.recv().await?);
     }
-    RECEIVED.set((messages, LOCKS.get() - before));
+    let (received, count) = (locks_taken(), messages.len() as u64);
+    for message in messages {
+        socket.send(message).await?;
+    }
+    RECEIVED.set((count, received - before, locks_taken() - received));
     socket.recv().await.map(drop)
 }
 
+/// A server of all of these.
+fn server() -> TestServer {
+    let builder = Server::builder()
+        .route_events("/events", |_| Ok(EchoEvents))
+        .route("/async", echo)
+        .route("/late", wake_late);
+    TestServer::new(builder).expect("valid routes")
+}
+
 #[test]
-fn messages_that_a_task_waits_for_take_no_lock() {
-    let mut server = TestServer::new(Server::builder().route("/", echo)).expect("a valid route");
-    let mut client = server.connect("/");
-    locks_of_a_turn(&mut server, &mut client, 1);
-    let idle = locks_of_a_turn(&mut server, &mut client, 0);
-    for messages in [1, 2, 32, 60] {
-        assert_eq!(
-            locks_of_a_turn(&mut server, &mut client, messages),
-            idle,
-            "{messages} messages"
-        );
-        assert!(client.texts().len() >= messages);
+fn messages_of_events_and_those_that_a_task_waits_for_take_no_lock() {
+    for path in ["/events", "/async"] {
+        let mut server = server();
+        let mut client = server.connect(path);
+        locks_of_a_turn(&mut server, &mut client, 1);
+        assert_eq!(locks_of_a_turn(&mut server, &mut client, 0), 0, "{path}: an idle turn");
+        for messages in [1, 2, 32, 60] {
+            let locks = locks_of_a_turn(&mut server, &mut client, messages);
+            assert_eq!(locks, 0, "{path}: {messages} messages there and back");
+            assert_eq!(client.texts().len() % messages, 0);
+        }
     }
 }
 
 #[test]
 fn messages_that_a_task_does_not_wait_for_take_one_lock_on_either_side_for_all_of_a_read() {
-    let builder = Server::builder().route("/", wake_late);
+    for messages in [1, 2, 40] {
+        let mut server = server();
+        let mut client = server.connect("/late");
+        assert_eq!(locks_of_a_turn(&mut server, &mut client, 0), 0);
+        assert_eq!(locks_of_a_turn(&mut server, &mut client, messages), 1);
+        let locks = locks_after_a_second(&mut server, &mut client);
+        let (received, locks_to_receive, locks_to_send) = RECEIVED.get();
+        assert_eq!((received, locks_to_receive), (messages as u64, 1));
+        // Each is queued by itself, as from any thread, and the first one tells the loop. That takes the command, and
+        // all messages, under a lock each; and the task waits for the next, under another.
+        assert_eq!(locks_to_send, received + 1);
+        assert_eq!(locks, 1 + locks_to_send + 3);
+        assert_eq!(client.texts().len(), messages);
+    }
+}
+
+/// A message that is answered after something else leaves, and finds, the task's waker under a lock each.
+#[test]
+fn a_task_that_does_something_else_between_messages_takes_a_lock_to_say_so() {
+    let builder = Server::builder().route("/", async |mut socket: Socket| {
+        loop {
+            socket.recv().await?;
+            crate::sleep(Duration::from_secs(1)).await;
+        }
+    });
     let mut server = TestServer::new(builder).expect("a valid route");
     let mut client = server.connect("/");
-    let idle = locks_of_a_turn(&mut server, &mut client, 0);
-    assert_eq!(locks_of_a_turn(&mut server, &mut client, 40), idle + 1);
-    server.advance(Duration::from_secs(1));
-    assert_eq!(RECEIVED.get(), (40, 1));
+    for _ in 0..3 {
+        assert_eq!(locks_of_a_turn(&mut server, &mut client, 1), 1);
+        assert_eq!(locks_after_a_second(&mut server, &mut client), 1);
+    }
 }

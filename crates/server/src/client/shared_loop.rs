@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use sockeye_reactor::Spreading;
 
-use crate::mutex::Mutex;
 use crate::service::{App, Loops};
 use crate::socket::Context;
+use sockeye_reactor::mutex::Mutex;
 
 /// The loop's context. It runs until the process ends; a failure to start it is tried again.
 pub(super) fn context() -> io::Result<Arc<Context>> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar};
 use std::thread;
 use std::time::Duration;
 
-use crate::mutex::Mutex;
+use sockeye_reactor::mutex::Mutex;
 
 /// How long a thread without work waits for some.
 const IDLE: Duration = Duration::from_secs(10);

@@ -11,7 +11,7 @@ use std::task::Waker;
 use super::clock::Clock;
 use super::key::TaskKey;
 use super::timers::TimerKey;
-use crate::mutex::Mutex;
+use sockeye_reactor::mutex::Mutex;
 
 /// A task's future; it stays on its loop's thread.
 pub(crate) type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use crate::mutex::Mutex;
+use sockeye_reactor::mutex::Mutex;
 
 /// A value that will come: the filler gives it, the slot is the future of it.
 pub(crate) fn slot<T>() -> (Filler<T>, Slot<T>) {

@@ -3,7 +3,7 @@
 use sockeye_reactor::Peers;
 
 use crate::executor::Executor;
-use crate::mutex::Mutex;
+use sockeye_reactor::mutex::Mutex;
 
 /// The figures of a server, all loops together. Sums only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

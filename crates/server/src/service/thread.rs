@@ -11,8 +11,8 @@ use super::LoopService;
 use super::app::App;
 use super::figures::{Figures, Stats};
 use crate::executor::{Clock, is_loop_thread};
-use crate::mutex::Mutex;
 use crate::socket::Context;
+use sockeye_reactor::mutex::Mutex;
 
 /// Loops that run, and what other threads need of them.
 pub(crate) struct Loops {

@@ -14,7 +14,7 @@ use super::Socket;
 use super::home::Home;
 use super::shared::Shared;
 use crate::executor::Filler;
-use crate::mutex::Mutex;
+use sockeye_reactor::mutex::Mutex;
 
 thread_local! {
     /// The loop whose turn this thread is in.

@@ -10,7 +10,7 @@ use super::queue::InboxLimits;
 use super::registry::Registry;
 use crate::executor::{Filler, Local, Remote};
 use crate::group::{Group, Groups};
-use crate::mutex::Mutex;
+use sockeye_reactor::mutex::Mutex;
 
 /// The loop behind its sockets: the executor that times them, the groups, the lookup, and what only the loop can do.
 pub(crate) struct Home<S> {

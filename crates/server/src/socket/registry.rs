@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use super::id::SocketId;
-use crate::mutex::Mutex;
+use sockeye_reactor::mutex::Mutex;
 
 /// The open sockets of a server by their number, and by the names that the program gave some. It keeps none of them open.
 pub(crate) struct Registry<S> {

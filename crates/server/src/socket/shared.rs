@@ -18,8 +18,8 @@ use super::queue::{Closed, Inbox, Messages, State, Taken};
 use crate::error::Error;
 use crate::executor::{self, Local, TaskKey};
 use crate::message::Message;
-use crate::mutex::Mutex;
 use crate::router::Params;
+use sockeye_reactor::mutex::Mutex;
 
 /// One allocation per socket, beside its task and its future.
 #[derive(Debug)]
