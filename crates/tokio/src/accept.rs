@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::memory::Lent;
 use crate::opening::{HEAD_BYTES, read_more, within, write, write_last};
 use crate::websocket::WebSocket;
 
@@ -43,8 +44,10 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// As [`Acceptor::request`].
-pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebSocket<S>, Error> {
-    Acceptor::new().accept(stream).await
+pub fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+) -> impl Future<Output = Result<WebSocket<S>, Error>> {
+    accept_with(stream, |_| Ok(Acceptance::default()))
 }
 
 /// As [`accept`], where `decide` has a look at the request first: it returns what the answer says
@@ -70,11 +73,12 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebS
 /// # Errors
 ///
 /// As [`Acceptor::request`], and [`Error::Rejected`].
-pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
+pub fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     decide: impl FnOnce(&Upgrade<'_>) -> Result<Acceptance, Response>,
-) -> Result<WebSocket<S>, Error> {
-    Acceptor::new().accept_with(stream, decide).await
+) -> impl Future<Output = Result<WebSocket<S>, Error>> {
+    let acceptor = Acceptor::new();
+    Box::pin(async move { acceptor.accept_in_place(stream, decide).await })
 }
 
 /// Accepts WebSockets with limits of its own; one serves any number of connections.
@@ -119,11 +123,11 @@ impl Acceptor {
     /// # Errors
     ///
     /// As [`request`](Self::request).
-    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+    pub fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
-    ) -> Result<WebSocket<S>, Error> {
-        self.accept_with(stream, |_| Ok(Acceptance::default())).await
+    ) -> impl Future<Output = Result<WebSocket<S>, Error>> {
+        self.accept_with(stream, |_| Ok(Acceptance::default()))
     }
 
     /// Accepts, or refuses, what `decide` decides.
@@ -131,26 +135,14 @@ impl Acceptor {
     /// # Errors
     ///
     /// As [`request`](Self::request), and [`Error::Rejected`].
-    pub async fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
+    pub fn accept_with<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
         decide: impl FnOnce(&Upgrade<'_>) -> Result<Acceptance, Response>,
-    ) -> Result<WebSocket<S>, Error> {
+    ) -> impl Future<Output = Result<WebSocket<S>, Error>> {
         // In memory of its own, since a task stays as large as the largest future that it ever waits
         // for, and the opening handshake is larger than the conversation that follows it.
-        let opening = async {
-            let requested = self.request_in_place(stream).await?;
-            let decided = decide(&requested.upgrade()?);
-            match decided {
-                Ok(acceptance) => requested.accept_in_place(acceptance).await,
-                Err(response) => {
-                    let status = response.status();
-                    requested.reject(&response).await;
-                    Err(Error::Rejected(status))
-                }
-            }
-        };
-        Box::pin(opening).await
+        Box::pin(self.accept_in_place(stream, decide))
     }
 
     /// Reads the request, and leaves the decision to the caller, who may take time for it.
@@ -159,12 +151,43 @@ impl Acceptor {
     ///
     /// [`Error::Handshake`] if it asks for no WebSocket, or badly; it was answered then.
     /// [`Error::OpeningTimedOut`]; [`Error::Io`].
-    pub async fn request<S: AsyncRead + AsyncWrite + Unpin>(
+    pub fn request<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
-    ) -> Result<Requested<S>, Error> {
+    ) -> impl Future<Output = Result<Requested<S>, Error>> {
         // As in `accept_with`.
-        Box::pin(self.request_in_place(stream)).await
+        Box::pin(self.request_in_place(stream))
+    }
+
+    /// The request is read once: what it asks for is decided and answered where it lies.
+    async fn accept_in_place<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut stream: S,
+        decide: impl FnOnce(&Upgrade<'_>) -> Result<Acceptance, Response>,
+    ) -> Result<WebSocket<S>, Error> {
+        let mut head = Lent::take().buffers.take(HEAD_BYTES);
+        let mut outbox = Outbox::new();
+        let deadline = Instant::now() + self.within;
+        let answer = |upgrade: &Upgrade<'_>| {
+            let acceptance = decide(upgrade).map_err(|response| {
+                let error = Error::Rejected(response.status());
+                (response, error)
+            })?;
+            let switching = Switching::begin(upgrade, acceptance, &self.config, &mut outbox);
+            switching.map_err(|error| (Response::from(error), error.into()))
+        };
+        match self.read_request(&mut stream, &mut head, deadline, answer).await? {
+            Ok(switching) => {
+                let config = Arc::clone(&self.config);
+                let socket = switching.end(stream, &head, outbox, config, deadline).await;
+                Lent::take().buffers.give_back(head);
+                socket
+            }
+            Err((response, error)) => {
+                Box::pin(refuse(stream, &response)).await;
+                Err(error)
+            }
+        }
     }
 
     async fn request_in_place<S: AsyncRead + AsyncWrite + Unpin>(
@@ -173,36 +196,41 @@ impl Acceptor {
     ) -> Result<Requested<S>, Error> {
         let mut head = Vec::with_capacity(HEAD_BYTES);
         let deadline = Instant::now() + self.within;
-        match within(deadline, self.read(&mut stream, &mut head)).await {
-            Ok(()) => {
-                let Self { config, limits, within } = self.clone();
-                Ok(Requested { stream, head, config, limits, within })
-            }
-            Err(error) => {
-                let response = match &error {
-                    Error::Handshake(error) => Response::from(*error),
-                    Error::OpeningTimedOut => Response::new(408),
-                    _ => return Err(error),
-                };
-                let mut outbox = Outbox::new();
-                response.write(BodyMode::Whole, &mut outbox);
-                write_last(&mut stream, outbox).await;
-                Err(error)
-            }
-        }
+        self.read_request(&mut stream, &mut head, deadline, |_| ()).await?;
+        let Self { config, limits, within } = self.clone();
+        Ok(Requested { stream, head, config, limits, within })
     }
 
-    async fn read<S: AsyncRead + Unpin>(
+    /// Reads a request into `head` until it is whole, and gives it to `take`. What is wrong with it was
+    /// answered when this returns.
+    async fn read_request<S: AsyncRead + AsyncWrite + Unpin, T>(
+        &self,
+        stream: &mut S,
+        head: &mut Vec<u8>,
+        deadline: Instant,
+        take: impl FnOnce(&Upgrade<'_>) -> T,
+    ) -> Result<T, Error> {
+        let read = within(deadline, self.read(stream, head, take)).await;
+        let response = match &read {
+            Err(Error::Handshake(error)) => Response::from(*error),
+            Err(Error::OpeningTimedOut) => Response::new(408),
+            _ => return read,
+        };
+        Box::pin(refuse(stream, &response)).await;
+        read
+    }
+
+    async fn read<S: AsyncRead + Unpin, T>(
         &self,
         stream: &mut S,
         received: &mut Vec<u8>,
-    ) -> Result<(), Error> {
+        take: impl FnOnce(&Upgrade<'_>) -> T,
+    ) -> Result<T, Error> {
         let mut handshake = ServerHandshake::new(self.limits);
         loop {
             read_more(stream, received).await?;
             if let Some(head) = handshake.receive(received)? {
-                head.upgrade()?;
-                return Ok(());
+                return Ok(take(head.upgrade()?));
             }
         }
     }
@@ -253,40 +281,77 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Requested<S> {
         Box::pin(self.accept_in_place(acceptance)).await
     }
 
-    async fn accept_in_place(
-        mut self,
-        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))] mut acceptance: Acceptance,
-    ) -> Result<WebSocket<S>, Error> {
+    async fn accept_in_place(self, acceptance: Acceptance) -> Result<WebSocket<S>, Error> {
         let mut outbox = Outbox::new();
         let upgrade = self.upgrade()?;
-        #[cfg(feature = "deflate")]
-        if let (None, Some(config)) = (&acceptance.deflate, &self.config.deflate) {
-            acceptance.deflate = upgrade.deflate(config);
+        match Switching::begin(&upgrade, acceptance, &self.config, &mut outbox) {
+            Ok(switching) => {
+                let Self { stream, head, config, within, .. } = self;
+                switching.end(stream, &head, outbox, config, Instant::now() + within).await
+            }
+            Err(error) => {
+                self.reject(&Response::from(error)).await;
+                Err(error.into())
+            }
         }
-        let head_len = upgrade.request().head_len();
-        if let Err(error) = upgrade.accept(&acceptance, &mut outbox) {
-            self.reject(&Response::from(error)).await;
-            return Err(error.into());
-        }
-        let deadline = Instant::now() + self.within;
-        let Self { stream, .. } = &mut self;
-        within(deadline, async { Ok(write(stream, &mut outbox).await?) }).await?;
-        let early = self.head.get(head_len..).unwrap_or_default();
-        let socket = WebSocket::new(self.stream, Role::Server, self.config)
-            .with_early_bytes(early)
-            .with_subprotocol(acceptance.subprotocol.as_deref());
-        #[cfg(feature = "deflate")]
-        let socket = socket.with_deflate(acceptance.deflate);
-        Ok(socket)
     }
 
     /// Answers with another status, and ends the transport when the client has read it, or after a
     /// second.
-    pub async fn reject(mut self, response: &Response) {
-        let mut outbox = Outbox::new();
-        response.write(BodyMode::Whole, &mut outbox);
-        Box::pin(write_last(&mut self.stream, outbox)).await;
+    pub async fn reject(self, response: &Response) {
+        Box::pin(refuse(self.stream, response)).await;
     }
+}
+
+/// A request that is being answered with 101.
+struct Switching {
+    head_len: usize,
+    acceptance: Acceptance,
+}
+
+impl Switching {
+    /// Puts the answer into `outbox`. If `config` wants compression and `acceptance` says nothing about
+    /// it, it is agreed on with a client that offers it.
+    fn begin(
+        upgrade: &Upgrade<'_>,
+        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))] mut acceptance: Acceptance,
+        #[cfg_attr(not(feature = "deflate"), expect(unused_variables))] config: &Config,
+        outbox: &mut Outbox,
+    ) -> Result<Self, HandshakeError> {
+        #[cfg(feature = "deflate")]
+        if let (None, Some(config)) = (&acceptance.deflate, &config.deflate) {
+            acceptance.deflate = upgrade.deflate(config);
+        }
+        upgrade.accept(&acceptance, outbox)?;
+        Ok(Self { head_len: upgrade.request().head_len(), acceptance })
+    }
+
+    /// Writes the answer. What came behind the request's head is the connection's.
+    async fn end<S: AsyncRead + AsyncWrite + Unpin>(
+        self,
+        mut stream: S,
+        head: &[u8],
+        mut outbox: Outbox,
+        config: Arc<Config>,
+        deadline: Instant,
+    ) -> Result<WebSocket<S>, Error> {
+        within(deadline, async { Ok(write(&mut stream, &mut outbox).await?) }).await?;
+        let early = head.get(self.head_len..).unwrap_or_default();
+        let socket = WebSocket::new(stream, Role::Server, config)
+            .with_early_bytes(early)
+            .with_subprotocol(self.acceptance.subprotocol.as_deref());
+        #[cfg(feature = "deflate")]
+        let socket = socket.with_deflate(self.acceptance.deflate);
+        Ok(socket)
+    }
+}
+
+/// Answers with a response that refuses, and ends the transport when the client has read it, or after
+/// a second.
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, response: &Response) {
+    let mut outbox = Outbox::new();
+    response.write(BodyMode::Whole, &mut outbox);
+    write_last(&mut stream, outbox).await;
 }
 
 impl<S> fmt::Debug for Requested<S> {
