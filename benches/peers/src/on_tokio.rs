@@ -46,10 +46,13 @@ async fn broadcast(socket: WebSocket<TcpStream>, hub: Hub<Prepared>) -> Result<(
     let (mut sender, mut receiver) = socket.into_split();
     tokio::spawn(async move {
         while let Some(prepared) = queue.recv().await {
-            let mut said = sender.say(|outgoing| outgoing.prepared(&prepared));
-            while let (Ok(()), Ok(next)) = (said, queue.try_recv()) {
-                said = sender.say(|outgoing| outgoing.prepared(&next));
-            }
+            let said = sender.say(|outgoing| {
+                outgoing.prepared(&prepared)?;
+                while let Ok(next) = queue.try_recv() {
+                    outgoing.prepared(&next)?;
+                }
+                Ok::<(), SendError>(())
+            });
             if said.is_err() || sender.flush().await.is_err() {
                 return;
             }

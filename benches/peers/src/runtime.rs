@@ -21,9 +21,8 @@ where
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let talk = talk(stream);
             // How a connection ends is the client's affair.
-            tokio::spawn(async move { drop(talk.await) });
+            drop(tokio::spawn(talk(stream)));
         }
     })
 }

@@ -216,6 +216,21 @@ impl Outbox {
         }
     }
 
+    /// Appends shared bytes: a copy if they are short and there is room for it, which costs less than
+    /// one more owner of them.
+    #[inline]
+    pub(crate) fn append_frame(&mut self, bytes: &Bytes) {
+        if let (Segment::Owned(tail), None) = (&mut self.first, &self.rest)
+            && bytes.len() < SHARED_BYTES_MIN
+            && tail.capacity() - tail.len() >= bytes.len()
+        {
+            tail.extend_from_slice(bytes);
+            self.len += bytes.len();
+        } else {
+            self.append_shared(bytes.clone());
+        }
+    }
+
     /// Appends `bytes` from where they lie; their memory is the outbox's from now on.
     pub(crate) fn append_owned(&mut self, bytes: Vec<u8>) {
         if bytes.is_empty() {

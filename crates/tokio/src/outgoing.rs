@@ -15,6 +15,10 @@ use crate::writing;
 /// Room in the outbox for a header, beside the payload.
 const HEADER_BYTES_MAX: usize = 14;
 
+/// A shared frame with a payload of this length is copied behind others; a longer one is sent from where
+/// it lies.
+const PREPARED_COPIED_MAX: usize = 256;
+
 /// An outbox that gets memory gets at least this, so that several messages fit.
 const ROOM_MIN: usize = 4 * 1024;
 
@@ -79,7 +83,15 @@ impl Outgoing<'_> {
     ///
     /// As [`text`](Self::text).
     pub fn prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
-        self.say(0, |connection, output| connection.send_prepared(prepared, output))
+        let len = prepared.payload().len();
+        if len > PREPARED_COPIED_MAX && self.outbox.is_empty() {
+            // It lies where it is.
+            let Memory { buffers, keys, .. } = &mut *self.memory;
+            let outbox = &mut *self.outbox;
+            let mut output = Output { outbox, mask_keys: keys, buffers, now: self.now };
+            return self.connection.send_prepared(prepared, &mut output);
+        }
+        self.say(len, |connection, output| connection.send_prepared(prepared, output))
     }
 
     /// Sends any message, or a control frame.

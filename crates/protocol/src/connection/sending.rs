@@ -126,7 +126,7 @@ impl Connection {
             output.outbox.append_shared(frame);
             return Ok(());
         }
-        output.outbox.append_shared(prepared.frame().clone());
+        output.outbox.append_frame(prepared.frame());
         Ok(())
     }
 
