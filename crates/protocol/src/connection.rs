@@ -372,6 +372,16 @@ impl Connection {
         self.is_open() && self.reader.is_idle()
     }
 
+    /// Whether nothing is expected of the peer within a time: the connection [is idle](Self::is_idle),
+    /// and no ping waits for its pong. What follows silence then is a ping. So a driver that comes
+    /// back to reading after a while and finds nothing to read need not say so with
+    /// [`suspend_keepalive`](Self::suspend_keepalive) and [`resume_keepalive`](Self::resume_keepalive).
+    #[must_use]
+    #[inline]
+    pub fn expects_nothing(&self) -> bool {
+        self.is_idle() && self.keepalive.is_listening()
+    }
+
     /// What to do with the transport once the outbox is empty.
     #[must_use]
     pub const fn transport(&self) -> Transport {

@@ -142,6 +142,12 @@ impl Keepalive {
         }
     }
 
+    /// Whether no answer is awaited, and silence counts.
+    #[inline]
+    pub(crate) const fn is_listening(&self) -> bool {
+        matches!(self.state, State::Listening)
+    }
+
     pub(crate) const fn is_suspended(&self) -> bool {
         matches!(self.state, State::Suspended(_))
     }

@@ -1,10 +1,11 @@
 //! Time: what tokio's clock says in the core's words, and the one timer of a socket.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use sockeye_protocol::Instant;
+use tokio::task::coop;
 use tokio::time::{self, Sleep};
 
 /// The clock of one socket, which began when the socket was made.
@@ -33,11 +34,29 @@ impl Clock {
 pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     armed: Instant,
+    /// Whom the sleep will wake, as long as no deadline can have come before `armed`.
+    trusted: Option<Waker>,
 }
 
 impl Timer {
     pub(crate) const fn new() -> Self {
-        Self { sleep: None, armed: Instant::MAX }
+        Self { sleep: None, armed: Instant::MAX, trusted: None }
+    }
+
+    /// Whether it will wake this task in time, so that nothing need be asked or set.
+    #[inline]
+    pub(crate) fn is_trusted(&self, context: &Context<'_>) -> bool {
+        match (&self.trusted, &self.sleep) {
+            (Some(waker), Some(sleep)) => {
+                waker.will_wake(context.waker()) && !sleep.is_elapsed()
+            }
+            _ => false,
+        }
+    }
+
+    /// A deadline may come before the one that it is set for.
+    pub(crate) fn distrust(&mut self) {
+        self.trusted = None;
     }
 
     /// Ready when it fires, at `deadline` or before it.
@@ -56,8 +75,17 @@ impl Timer {
             }
         }
         let Some(sleep) = &mut self.sleep else { return Poll::Pending };
-        ready!(sleep.as_mut().poll(context));
-        self.armed = Instant::MAX;
-        Poll::Ready(())
+        // Where the task must give way to others the sleep is not asked, and knows of no waker.
+        let is_asked = coop::has_budget_remaining();
+        let polled = sleep.as_mut().poll(context);
+        match polled {
+            Poll::Pending if is_asked => self.trusted = Some(context.waker().clone()),
+            Poll::Pending => self.trusted = None,
+            Poll::Ready(()) => {
+                self.armed = Instant::MAX;
+                self.trusted = None;
+            }
+        }
+        polled
     }
 }

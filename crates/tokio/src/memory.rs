@@ -1,9 +1,17 @@
 //! What the sockets of one thread share: buffers, and random bytes.
 
 use std::cell::Cell;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 
 use sockeye_protocol::{Buffers, MaskKeys};
+
+/// Room for one read: what a peer can have under way in a usual window, and little enough to stay
+/// in the nearer caches.
+pub(crate) const READ_BYTES: usize = 128 * 1024;
+
+/// A larger buffer for what is said goes to the pool, which frees it when nobody needs it.
+const SAYING_BYTES_MAX: usize = 256 * 1024;
 
 /// Idle buffers of one thread hold at most this many bytes.
 const IDLE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -25,13 +33,58 @@ thread_local! {
 pub(crate) struct Memory {
     pub(crate) buffers: Buffers,
     pub(crate) keys: Entropy,
+    /// What reads go into, and answers: every poll needs them, so they have a place of their own
+    /// beside the pool.
+    reading: Vec<u8>,
+    saying: Vec<u8>,
     uses: u32,
 }
 
 impl Memory {
     fn new() -> Self {
         let buffers = Buffers::new(IDLE_BYTES_MAX);
-        Self { buffers, keys: Entropy { bytes: Vec::new() }, uses: 0 }
+        let keys = Entropy { bytes: Vec::new() };
+        Self { buffers, keys, reading: Vec::new(), saying: Vec::new(), uses: 0 }
+    }
+
+    /// An empty buffer for a read.
+    #[inline]
+    pub(crate) fn take_reading(&mut self) -> Vec<u8> {
+        if self.reading.capacity() == 0 {
+            return self.buffers.take(READ_BYTES);
+        }
+        mem::take(&mut self.reading)
+    }
+
+    /// Keeps what [`take_reading`](Self::take_reading) has given, or any other buffer.
+    #[inline]
+    pub(crate) fn keep_reading(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() >= READ_BYTES && self.reading.capacity() == 0 {
+            buffer.clear();
+            self.reading = buffer;
+        } else if buffer.capacity() > 0 {
+            self.buffers.give_back(buffer);
+        }
+    }
+
+    /// An empty buffer for what is said, of at least `capacity_min` bytes.
+    #[inline]
+    pub(crate) fn take_saying(&mut self, capacity_min: usize) -> Vec<u8> {
+        if self.saying.capacity() < capacity_min {
+            return self.buffers.take(capacity_min);
+        }
+        mem::take(&mut self.saying)
+    }
+
+    /// Keeps what [`take_saying`](Self::take_saying) has given, or any other buffer.
+    #[inline]
+    pub(crate) fn keep_saying(&mut self, mut buffer: Vec<u8>) {
+        if self.saying.capacity() == 0 && buffer.capacity() <= SAYING_BYTES_MAX {
+            buffer.clear();
+            self.saying = buffer;
+        } else {
+            self.buffers.give_back(buffer);
+        }
     }
 }
 

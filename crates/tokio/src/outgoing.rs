@@ -207,7 +207,7 @@ impl Outgoing<'_> {
     ) -> Result<(), SendError> {
         if self.outbox.needs_spare() {
             let room = (len + HEADER_BYTES_MAX).max(self.room).max(ROOM_MIN);
-            self.outbox.lend(self.memory.buffers.take(room));
+            self.outbox.lend(self.memory.take_saying(room));
         }
         let Memory { buffers, keys, .. } = &mut *self.memory;
         let mut output = Output { outbox: self.outbox, mask_keys: keys, buffers, now: self.now };

@@ -225,6 +225,10 @@ impl<P: Port> Receiving<P> {
                     if self.broken.is_some() {
                         continue;
                     }
+                    // The usual end of a poll: messages only move the next deadline on.
+                    if self.connection.expects_nothing() && self.timer.is_trusted(context) {
+                        return Poll::Pending;
+                    }
                     match self.poll_time(context, memory) {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(error)) => return self.tell(context, memory, error.into()),
@@ -249,6 +253,7 @@ impl<P: Port> Receiving<P> {
             self.now = self.clock.now();
             self.resting_since = Some(self.now);
             self.connection.suspend_keepalive(self.now);
+            self.timer.distrust();
         }
         has_room
     }
@@ -264,7 +269,7 @@ impl<P: Port> Receiving<P> {
         visit: &mut impl Visit,
     ) -> Result<bool, ProtocolError> {
         self.is_visiting = true;
-        let Self { connection, outbox, unread, now, clock, inflated, .. } = self;
+        let Self { connection, outbox, unread, now, clock, timer, inflated, .. } = self;
         let (now, clock) = (*now, *clock);
         let outbox_bytes_max = connection.config().outbox_high_mark + ANSWERS_BYTES_MAX;
         let room = unread.len();
@@ -278,6 +283,9 @@ impl<P: Port> Receiving<P> {
             match received {
                 Ok(Some(event)) => {
                     handed = true;
+                    if !matches!(event, Event::Text(_) | Event::Binary(_)) {
+                        timer.distrust();
+                    }
                     let mut outgoing = Outgoing { connection, outbox, memory, now, clock, room };
                     let flow = visit(event, &mut outgoing);
                     if flow == Flow::Enough
@@ -307,11 +315,13 @@ impl<P: Port> Receiving<P> {
         let Some(port) = &mut self.port else { return Poll::Pending };
         let direct = self.connection.input_buffer();
         let is_direct = direct.is_some();
-        let buffer = direct.unwrap_or_else(|| self.unread.begin_read(&mut memory.buffers));
-        let read = port.poll_read(context, buffer);
+        let buffer = direct.unwrap_or_else(|| self.unread.begin_read(memory));
+        let Poll::Ready(read) = port.poll_read(context, buffer) else {
+            self.rest_is_over();
+            return Poll::Pending;
+        };
         self.now = self.clock.now();
         self.wake_up();
-        let Poll::Ready(read) = read else { return Poll::Pending };
         let bytes = match read {
             Ok(0) => {
                 self.lose(Error::Interrupted);
@@ -333,12 +343,28 @@ impl<P: Port> Receiving<P> {
         Poll::Ready(self.connection.received(bytes, &mut output))
     }
 
+    /// Ends the time in which nobody has read, since there is nothing to read.
+    #[inline]
+    fn rest_is_over(&mut self) {
+        if self.resting_since.is_none() {
+            return;
+        }
+        if self.connection.expects_nothing() {
+            // However long it was, nothing has come meanwhile and nothing had to.
+            self.resting_since = None;
+        } else {
+            self.now = self.clock.now();
+            self.wake_up();
+        }
+    }
+
     /// Ends the time in which nobody has read.
     #[inline]
     fn wake_up(&mut self) {
         let Some(since) = self.resting_since.take() else { return };
         if self.now >= since + REST_MIN {
             self.connection.suspend_keepalive(since);
+            self.timer.distrust();
         }
         self.connection.resume_keepalive(self.now);
     }
@@ -417,7 +443,7 @@ impl<P: Port> Receiving<P> {
     /// Gives back the memory that is not needed until the next poll.
     #[inline]
     fn tidy(&mut self, memory: &mut Memory) {
-        self.unread.tidy(&mut memory.buffers);
+        self.unread.tidy(memory);
         self.tidy_outbox(memory);
     }
 
@@ -425,7 +451,7 @@ impl<P: Port> Receiving<P> {
     #[inline]
     pub(crate) fn tidy_outbox(&mut self, memory: &mut Memory) {
         if let Some(spare) = self.outbox.take_spare() {
-            memory.buffers.give_back(spare);
+            memory.keep_saying(spare);
         }
     }
 }

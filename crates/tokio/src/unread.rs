@@ -1,10 +1,6 @@
 //! What was read and not yet taken.
 
-use sockeye_protocol::Buffers;
-
-/// Room for one read: what a peer can have under way in a usual window, and little enough to stay
-/// in the nearer caches.
-pub(crate) const READ_BYTES: usize = 128 * 1024;
+use crate::memory::{Memory, READ_BYTES};
 
 /// A rest that is shorter than this is copied out of the buffer of a whole read, which the next
 /// socket of the thread can use then.
@@ -37,12 +33,13 @@ impl Unread {
     }
 
     /// The empty buffer for the next read.
-    pub(crate) fn begin_read(&mut self, pool: &mut Buffers) -> &mut Vec<u8> {
+    #[inline]
+    pub(crate) fn begin_read(&mut self, memory: &mut Memory) -> &mut Vec<u8> {
         debug_assert!(self.is_empty());
         self.start = 0;
         if self.bytes.capacity() < READ_BYTES {
-            let small = std::mem::replace(&mut self.bytes, pool.take(READ_BYTES));
-            pool.give_back(small);
+            let small = std::mem::replace(&mut self.bytes, memory.take_reading());
+            memory.keep_reading(small);
         }
         self.bytes.clear();
         &mut self.bytes
@@ -56,14 +53,15 @@ impl Unread {
     }
 
     /// Gives back what need not be held until the next poll.
-    pub(crate) fn tidy(&mut self, pool: &mut Buffers) {
+    #[inline]
+    pub(crate) fn tidy(&mut self, memory: &mut Memory) {
         let rest = self.len();
         if rest == 0 {
             self.start = 0;
-            pool.give_back(std::mem::take(&mut self.bytes));
+            memory.keep_reading(std::mem::take(&mut self.bytes));
         } else if rest < REST_COPIED_MAX && self.bytes.capacity() >= READ_BYTES {
-            let copy = pool.copy_of(self.as_mut_slice());
-            pool.give_back(std::mem::replace(&mut self.bytes, copy));
+            let copy = memory.buffers.copy_of(self.as_mut_slice());
+            memory.keep_reading(std::mem::replace(&mut self.bytes, copy));
             self.start = 0;
         }
     }

@@ -39,12 +39,13 @@ impl Side {
 pub(crate) struct Writing {
     /// Whether the transport itself holds nothing back.
     is_flushed: bool,
-    waiting: [Option<Waker>; 2],
+    /// Exists only while something waits.
+    waiting: Option<Box<[Option<Waker>; 2]>>,
 }
 
 impl Writing {
     pub(crate) const fn new() -> Self {
-        Self { is_flushed: true, waiting: [None, None] }
+        Self { is_flushed: true, waiting: None }
     }
 
     /// Whether there is nothing to do.
@@ -68,10 +69,27 @@ impl Writing {
         if self.is_done(outbox) {
             return Poll::Ready(Ok(()));
         }
-        let mut polled = self.poll_write(stream, outbox, context);
+        let polled = self.poll_write(stream, outbox, context);
+        if polled.is_ready() && self.waiting.is_none() {
+            return polled;
+        }
+        self.attend(polled, stream, outbox, side, context)
+    }
+
+    /// What has to be done where somebody waits.
+    #[cold]
+    fn attend<W: AsyncWrite + Unpin>(
+        &mut self,
+        mut polled: Poll<io::Result<()>>,
+        stream: &mut W,
+        outbox: &mut Outbox,
+        side: Side,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         if polled.is_pending() {
-            self.waiting[side.index()] = Some(context.waker().clone());
-            let [Some(one), Some(other)] = &self.waiting else { return Poll::Pending };
+            let waiting = self.waiting.get_or_insert_default();
+            waiting[side.index()] = Some(context.waker().clone());
+            let [Some(one), Some(other)] = &**waiting else { return Poll::Pending };
             if one.will_wake(other) {
                 return Poll::Pending;
             }
@@ -86,21 +104,19 @@ impl Writing {
 
     /// Tells both tasks that what they wait for will not come.
     pub(crate) fn wake_all(&mut self) {
-        self.waiting.iter_mut().filter_map(Option::take).for_each(Waker::wake);
+        self.take_waiting().for_each(Waker::wake);
     }
 
     /// Tells the other task that what it waits for is done.
-    #[inline]
     fn wake_other(&mut self, own: &Waker) {
-        for waiting in &mut self.waiting {
-            if let Some(waker) = waiting.take()
-                && !waker.will_wake(own)
-            {
-                waker.wake();
-            }
-        }
+        self.take_waiting().filter(|waker| !waker.will_wake(own)).for_each(Waker::wake);
     }
 
+    fn take_waiting(&mut self) -> impl Iterator<Item = Waker> {
+        self.waiting.take().into_iter().flat_map(|waiting| *waiting).flatten()
+    }
+
+    #[inline]
     fn poll_write<W: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut W,
@@ -122,6 +138,7 @@ impl Writing {
 }
 
 /// One write, of several segments at once where there are several and the transport can.
+#[inline]
 fn poll_write_once<W: AsyncWrite + Unpin>(
     stream: &mut W,
     outbox: &Outbox,

@@ -249,7 +249,15 @@ impl Connection {
 
     /// Answers the newest ping that was not answered while the outbox was above its mark. Call it
     /// when the outbox has fallen below; [`receive`](Self::receive) does it as well.
+    #[inline]
     pub fn outbox_drained(&mut self, output: &mut Output<'_>) {
+        if self.pending_pong.is_some() {
+            self.answer_pending(output);
+        }
+    }
+
+    #[cold]
+    fn answer_pending(&mut self, output: &mut Output<'_>) {
         if output.outbox.len() <= self.config.outbox_high_mark
             && let Some(payload) = self.pending_pong.take()
             && self.closing.is_receiving()

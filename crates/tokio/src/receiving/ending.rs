@@ -92,13 +92,13 @@ impl<P: Port> Receiving<P> {
         let Some(port) = &mut self.port else { return };
         let _ = port.poll_shutdown(context);
         for _ in 0..DISCARDED_READS_MAX {
-            let buffer = self.unread.begin_read(&mut memory.buffers);
+            let buffer = self.unread.begin_read(&mut memory);
             if !matches!(port.poll_read(context, buffer), Poll::Ready(Ok(1..))) {
                 break;
             }
             self.unread.leave(0);
         }
         self.unread.leave(0);
-        self.unread.tidy(&mut memory.buffers);
+        self.unread.tidy(&mut memory);
     }
 }

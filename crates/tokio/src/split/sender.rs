@@ -131,7 +131,7 @@ impl<W: AsyncWrite + Unpin> Sender<W> {
         let flushed = ready!(shared.poll_flush(context, outbox, behind, mark, Side::Sending));
         self.has_posted = false;
         if let Some(spare) = outbox.take_spare() {
-            Lent::take().buffers.give_back(spare);
+            Lent::take().keep_saying(spare);
         }
         Poll::Ready(flushed.map_err(|error| match error.kind() {
             io::ErrorKind::NotConnected => SendError::NotOpen.into(),
