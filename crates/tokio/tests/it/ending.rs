@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::talking::pair;
 
 /// A server, and a peer that speaks in bytes.
-fn beside_bytes(config: Config) -> (DuplexStream, WebSocket<DuplexStream>) {
+pub(crate) fn beside_bytes(config: Config) -> (DuplexStream, WebSocket<DuplexStream>) {
     let (one, other) = tokio::io::duplex(64 * 1024);
     (one, WebSocket::new(other, Role::Server, config))
 }

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use sockeye_tokio::handshake::Acceptance;
-use sockeye_tokio::{Client, Config, Event, Message, Role, WebSocket};
+use sockeye_tokio::{Client, Config, Event, Message, Prepared, Role, WebSocket};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::wire::{finish, poll_once, timeless, wire};
@@ -139,6 +139,35 @@ fn nothing_is_allocated_for_messages_that_lie_whole_in_their_read() {
     round(false);
     round(false);
     round(true);
+}
+
+#[test]
+fn nothing_is_allocated_for_a_batch_of_short_shared_messages() {
+    const MESSAGES: usize = 16;
+    let (client, server) = wire(1 << 20, None);
+    let calls = Arc::clone(&server.calls);
+    let mut client = WebSocket::new(client, Role::Client, timeless());
+    let mut server = WebSocket::new(server, Role::Server, timeless());
+    let text = "x".repeat(125);
+    let prepared = Prepared::text(&text);
+    let mut allocations = 0;
+    for _ in 0..3 {
+        let before = (ALLOCATIONS.get(), calls.writes());
+        let said =
+            server.say(|outgoing| (0..MESSAGES).try_for_each(|_| outgoing.prepared(&prepared)));
+        said.expect("open");
+        finish(server.flush()).expect("it leaves");
+        // The wire itself grows in the first rounds.
+        allocations = ALLOCATIONS.get() - before.0;
+        assert_eq!(calls.writes() - before.1, 1);
+        for _ in 0..MESSAGES {
+            assert_eq!(
+                finish(client.recv()).expect("open").expect("well"),
+                Message::text(text.clone())
+            );
+        }
+    }
+    assert_eq!(allocations, 0);
 }
 
 /// Between two polls a socket that waits holds what it held when it was made.

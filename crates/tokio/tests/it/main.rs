@@ -11,6 +11,7 @@ mod opening;
 #[cfg(feature = "tls")]
 mod securing;
 mod talking;
+mod timing;
 #[cfg(feature = "hyper")]
 mod upgrading;
 mod wire;
