@@ -216,19 +216,21 @@ impl Outbox {
         }
     }
 
-    /// Appends shared bytes: a copy if they are short and there is room for it, which costs less than
-    /// one more owner of them.
+    /// Copies bytes that others have too if the only segment has room for them, they are so short that
+    /// one more owner costs more, and no more than `bytes_max` wait then; returns whether it did.
     #[inline]
-    pub(crate) fn append_frame(&mut self, bytes: &Bytes) {
-        if let (Segment::Owned(tail), None) = (&mut self.first, &self.rest)
-            && bytes.len() < SHARED_BYTES_MIN
-            && tail.capacity() - tail.len() >= bytes.len()
+    pub(crate) fn append_shared_short(&mut self, bytes: &[u8], bytes_max: usize) -> bool {
+        let (Segment::Owned(tail), None) = (&mut self.first, &self.rest) else { return false };
+        let len = self.len.saturating_add(bytes.len());
+        if bytes.len() >= SHARED_BYTES_MIN
+            || len > bytes_max
+            || tail.capacity() - tail.len() < bytes.len()
         {
-            tail.extend_from_slice(bytes);
-            self.len += bytes.len();
-        } else {
-            self.append_shared(bytes.clone());
+            return false;
         }
+        tail.extend_from_slice(bytes);
+        self.len = len;
+        true
     }
 
     /// Appends `bytes` from where they lie; their memory is the outbox's from now on.

@@ -19,6 +19,9 @@ const HEADER_BYTES_MAX: usize = 14;
 /// it lies.
 const PREPARED_COPIED_MAX: usize = 256;
 
+/// An owned payload from this size on is sent from where it lies.
+const OWNED_BYTES_MIN: usize = 16 * 1024;
+
 /// An outbox that gets memory gets at least this, so that several messages fit.
 const ROOM_MIN: usize = 4 * 1024;
 
@@ -55,7 +58,7 @@ impl Outgoing<'_> {
     ///
     /// As [`text`](Self::text).
     pub fn text_owned(&mut self, text: String) -> Result<(), SendError> {
-        self.say(0, |connection, output| connection.send_text_owned(text, output))
+        self.say_owned(text.len(), |connection, output| connection.send_text_owned(text, output))
     }
 
     /// Sends a binary message.
@@ -74,7 +77,9 @@ impl Outgoing<'_> {
     ///
     /// As [`text`](Self::text).
     pub fn binary_owned(&mut self, payload: impl Into<Bytes>) -> Result<(), SendError> {
-        self.say(0, |connection, output| connection.send_binary_owned(payload, output))
+        let payload = payload.into();
+        let len = payload.len();
+        self.say_owned(len, |connection, output| connection.send_binary_owned(payload, output))
     }
 
     /// Sends a message that was encoded once for many sockets. A server does not copy it.
@@ -84,12 +89,9 @@ impl Outgoing<'_> {
     /// As [`text`](Self::text).
     pub fn prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
         let len = prepared.payload().len();
-        if len > PREPARED_COPIED_MAX && self.outbox.is_empty() {
-            // It lies where it is.
-            let Memory { buffers, keys, .. } = &mut *self.memory;
-            let outbox = &mut *self.outbox;
-            let mut output = Output { outbox, mask_keys: keys, buffers, now: self.now };
-            return self.connection.send_prepared(prepared, &mut output);
+        if len > PREPARED_COPIED_MAX {
+            return self
+                .say_in_place(|connection, output| connection.send_prepared(prepared, output));
         }
         self.say(len, |connection, output| connection.send_prepared(prepared, output))
     }
@@ -209,6 +211,25 @@ impl Outgoing<'_> {
             let room = (len + HEADER_BYTES_MAX).max(self.room).max(ROOM_MIN);
             self.outbox.lend(self.memory.take_saying(room));
         }
+        self.say_in_place(say)
+    }
+
+    /// As [`say`](Self::say), for a payload that is not copied if it is long. Memory that was lent for
+    /// its header would be lost as soon as that has left.
+    fn say_owned(
+        &mut self,
+        len: usize,
+        say: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        if len < OWNED_BYTES_MIN { self.say(len, say) } else { self.say_in_place(say) }
+    }
+
+    /// Says it with the memory that the outbox has.
+    #[inline]
+    fn say_in_place(
+        &mut self,
+        say: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
         let Memory { buffers, keys, .. } = &mut *self.memory;
         let mut output = Output { outbox: self.outbox, mask_keys: keys, buffers, now: self.now };
         say(self.connection, &mut output)

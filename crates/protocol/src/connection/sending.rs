@@ -104,7 +104,23 @@ impl Connection {
     /// # Errors
     ///
     /// As [`send_text`](Self::send_text).
+    #[inline]
     pub fn send_prepared(
+        &mut self,
+        prepared: &Prepared,
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        let limit = self.config.outbox_bytes_max;
+        if self.sends_frames_as_they_are()
+            && output.outbox.append_shared_short(prepared.frame(), limit)
+        {
+            return Ok(());
+        }
+        self.send_any_prepared(prepared, output)
+    }
+
+    #[inline(never)]
+    fn send_any_prepared(
         &mut self,
         prepared: &Prepared,
         output: &mut Output<'_>,
@@ -126,7 +142,7 @@ impl Connection {
             output.outbox.append_shared(frame);
             return Ok(());
         }
-        output.outbox.append_frame(prepared.frame());
+        output.outbox.append_shared(prepared.frame().clone());
         Ok(())
     }
 
