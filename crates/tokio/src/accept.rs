@@ -169,6 +169,7 @@ impl Acceptor {
         let mut outbox = Outbox::new();
         let deadline = Instant::now() + self.within;
         let answer = |upgrade: &Upgrade<'_>| {
+            outbox.lend(Lent::take().take_saying(HEAD_BYTES));
             let acceptance = decide(upgrade).map_err(|response| {
                 let error = Error::Rejected(response.status());
                 (response, error)
@@ -179,8 +180,10 @@ impl Acceptor {
         match self.read_request(&mut stream, &mut head, deadline, answer).await? {
             Ok(switching) => {
                 let config = Arc::clone(&self.config);
-                let socket = switching.end(stream, &head, outbox, config, deadline).await;
-                Lent::take().buffers.give_back(head);
+                let socket = switching.end(stream, &head, &mut outbox, config, deadline).await;
+                let mut memory = Lent::take();
+                memory.buffers.give_back(head);
+                memory.keep_saying(outbox.take_spare().unwrap_or_default());
                 socket
             }
             Err((response, error)) => {
@@ -287,7 +290,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Requested<S> {
         match Switching::begin(&upgrade, acceptance, &self.config, &mut outbox) {
             Ok(switching) => {
                 let Self { stream, head, config, within, .. } = self;
-                switching.end(stream, &head, outbox, config, Instant::now() + within).await
+                let deadline = Instant::now() + within;
+                switching.end(stream, &head, &mut outbox, config, deadline).await
             }
             Err(error) => {
                 self.reject(&Response::from(error)).await;
@@ -331,11 +335,11 @@ impl Switching {
         self,
         mut stream: S,
         head: &[u8],
-        mut outbox: Outbox,
+        outbox: &mut Outbox,
         config: Arc<Config>,
         deadline: Instant,
     ) -> Result<WebSocket<S>, Error> {
-        within(deadline, async { Ok(write(&mut stream, &mut outbox).await?) }).await?;
+        within(deadline, async { Ok(write(&mut stream, outbox).await?) }).await?;
         let early = head.get(self.head_len..).unwrap_or_default();
         let socket = WebSocket::new(stream, Role::Server, config)
             .with_early_bytes(early)

@@ -47,9 +47,7 @@ impl Timer {
     #[inline]
     pub(crate) fn is_trusted(&self, context: &Context<'_>) -> bool {
         match (&self.trusted, &self.sleep) {
-            (Some(waker), Some(sleep)) => {
-                waker.will_wake(context.waker()) && !sleep.is_elapsed()
-            }
+            (Some(waker), Some(sleep)) => waker.will_wake(context.waker()) && !sleep.is_elapsed(),
             _ => false,
         }
     }

@@ -10,6 +10,9 @@ use sockeye_protocol::{Buffers, MaskKeys};
 /// in the nearer caches.
 pub(crate) const READ_BYTES: usize = 128 * 1024;
 
+/// So many idle buffers for reads: only sockets that leave much of a read for later need more than one.
+const READING_MAX: usize = 16;
+
 /// A larger buffer for what is said goes to the pool, which frees it when nobody needs it.
 const SAYING_BYTES_MAX: usize = 256 * 1024;
 
@@ -33,9 +36,9 @@ thread_local! {
 pub(crate) struct Memory {
     pub(crate) buffers: Buffers,
     pub(crate) keys: Entropy,
-    /// What reads go into, and answers: every poll needs them, so they have a place of their own
-    /// beside the pool.
-    reading: Vec<u8>,
+    /// What reads go into, each of the whole length, since the pool would forget that they are filled.
+    reading: Vec<Vec<u8>>,
+    /// What answers go into: every message needs it, so it has a place beside the pool.
     saying: Vec<u8>,
     uses: u32,
 }
@@ -47,23 +50,19 @@ impl Memory {
         Self { buffers, keys, reading: Vec::new(), saying: Vec::new(), uses: 0 }
     }
 
-    /// An empty buffer for a read.
+    /// A buffer for a read: [`READ_BYTES`] of any content.
     #[inline]
     pub(crate) fn take_reading(&mut self) -> Vec<u8> {
-        if self.reading.capacity() == 0 {
-            return self.buffers.take(READ_BYTES);
-        }
-        mem::take(&mut self.reading)
+        self.reading.pop().unwrap_or_else(|| vec![0; READ_BYTES])
     }
 
     /// Keeps what [`take_reading`](Self::take_reading) has given, or any other buffer.
     #[inline]
-    pub(crate) fn keep_reading(&mut self, mut buffer: Vec<u8>) {
-        if buffer.capacity() >= READ_BYTES && self.reading.capacity() == 0 {
-            buffer.clear();
-            self.reading = buffer;
-        } else if buffer.capacity() > 0 {
+    pub(crate) fn keep_reading(&mut self, buffer: Vec<u8>) {
+        if buffer.len() != READ_BYTES {
             self.buffers.give_back(buffer);
+        } else if self.reading.len() < READING_MAX {
+            self.reading.push(buffer);
         }
     }
 
@@ -79,10 +78,12 @@ impl Memory {
     /// Keeps what [`take_saying`](Self::take_saying) has given, or any other buffer.
     #[inline]
     pub(crate) fn keep_saying(&mut self, mut buffer: Vec<u8>) {
-        if self.saying.capacity() == 0 && buffer.capacity() <= SAYING_BYTES_MAX {
+        let capacity = buffer.capacity();
+        if capacity > self.saying.capacity() && capacity <= SAYING_BYTES_MAX {
             buffer.clear();
-            self.saying = buffer;
-        } else {
+            mem::swap(&mut self.saying, &mut buffer);
+        }
+        if buffer.capacity() > 0 {
             self.buffers.give_back(buffer);
         }
     }
@@ -124,6 +125,8 @@ impl Drop for Lent {
         if memory.uses >= USES_BETWEEN_TRIMS {
             memory.uses = 0;
             memory.buffers.trim();
+            let kept = memory.reading.len().div_ceil(2);
+            memory.reading.truncate(kept);
         }
         // A thread that is ending keeps nothing.
         let _ = MEMORY.try_with(|slot| slot.set(Some(memory)));

@@ -5,14 +5,21 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use sockeye_protocol::Outbox;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use crate::writing::{Side, Writing};
 
 /// What receiving needs of a transport.
 pub(crate) trait Port {
-    /// Appends what has come to `buffer`, within its capacity. Zero is the end.
+    /// Fills `buffer` with what has come. Nothing is the end.
     fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>>;
+
+    /// Appends what has come to `buffer`, within its capacity. Zero is the end.
+    fn poll_append(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut Vec<u8>,
@@ -64,9 +71,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Port for Whole<S> {
     fn poll_read(
         &mut self,
         context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+
+    fn poll_append(
+        &mut self,
+        context: &mut Context<'_>,
         buffer: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
-        poll_read(&mut self.stream, context, buffer)
+        poll_append(&mut self.stream, context, buffer)
     }
 
     #[inline]
@@ -86,8 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Port for Whole<S> {
 
 /// One read into a buffer's spare room, which need not be zeroed for it. Nothing is kept between
 /// two polls, so it does not matter that the future is dropped.
-#[inline]
-pub(crate) fn poll_read<R: AsyncRead + Unpin>(
+pub(crate) fn poll_append<R: AsyncRead + Unpin>(
     stream: &mut R,
     context: &mut Context<'_>,
     buffer: &mut Vec<u8>,

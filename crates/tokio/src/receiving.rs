@@ -3,12 +3,14 @@
 mod ending;
 
 use std::io;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use sockeye_protocol::{
     CloseCode, Connection, Event, Instant, Outbox, Output, ProtocolError, TimedOut, Transport,
 };
+
+use tokio::io::ReadBuf;
 
 use crate::clock::{Clock, Timer};
 use crate::error::Error;
@@ -162,9 +164,9 @@ impl<P: Port> Receiving<P> {
         if self.port.is_none() {
             return Poll::Ready(self.failure.take().map(|failure| Err(*failure)));
         }
-        let mut memory = Lent::take();
-        let polled = self.poll_with(context, &mut memory, pressure, visit);
-        self.tidy(&mut memory);
+        let memory = &mut *Lent::take();
+        let polled = self.poll_with(context, memory, pressure, visit);
+        self.tidy(memory);
         if polled.is_ready() && self.resting_since.is_none() {
             self.resting_since = Some(self.now);
         }
@@ -313,34 +315,55 @@ impl<P: Port> Receiving<P> {
         memory: &mut Memory,
     ) -> Poll<Result<Option<Event<'static>>, ProtocolError>> {
         let Some(port) = &mut self.port else { return Poll::Pending };
-        let direct = self.connection.input_buffer();
-        let is_direct = direct.is_some();
-        let buffer = direct.unwrap_or_else(|| self.unread.begin_read(memory));
-        let Poll::Ready(read) = port.poll_read(context, buffer) else {
+        if !self.connection.is_idle()
+            && let Some(buffer) = self.connection.input_buffer()
+        {
+            let read = port.poll_append(context, buffer);
+            let bytes = ready!(self.note_read(read));
+            return Poll::Ready(if bytes == 0 { Ok(None) } else { self.received(bytes, memory) });
+        }
+        let mut buffer = ReadBuf::new(self.unread.begin_read(memory));
+        let read = port.poll_read(context, &mut buffer);
+        let bytes = buffer.filled().len();
+        let bytes = ready!(self.note_read(read.map_ok(|()| bytes)));
+        self.unread.end_read(bytes);
+        Poll::Ready(Ok(None))
+    }
+
+    /// What a read means for the time, and for the connection if it has brought nothing.
+    #[inline]
+    fn note_read(&mut self, read: Poll<io::Result<usize>>) -> Poll<usize> {
+        let Poll::Ready(read) = read else {
             self.rest_is_over();
             return Poll::Pending;
         };
         self.now = self.clock.now();
         self.wake_up();
-        let bytes = match read {
+        Poll::Ready(match read {
+            Ok(bytes @ 1..) => bytes,
             Ok(0) => {
                 self.lose(Error::Interrupted);
                 0
             }
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
             Err(error) => {
-                self.lose(Error::Io(error));
+                if error.kind() != io::ErrorKind::Interrupted {
+                    self.lose(Error::Io(error));
+                }
                 0
             }
-        };
-        if bytes == 0 || !is_direct {
-            return Poll::Ready(Ok(None));
-        }
+        })
+    }
+
+    /// Bytes were read straight into their message.
+    fn received(
+        &mut self,
+        bytes: usize,
+        memory: &mut Memory,
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
         let Memory { buffers, keys, .. } = memory;
         let outbox = &mut self.outbox;
         let mut output = Output { outbox, mask_keys: keys, buffers, now: self.now };
-        Poll::Ready(self.connection.received(bytes, &mut output))
+        self.connection.received(bytes, &mut output)
     }
 
     /// Ends the time in which nobody has read, since there is nothing to read.

@@ -23,13 +23,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use sockeye_protocol::{Connection, Instant, Outbox};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub use receiver::Receiver;
 pub use sender::Sender;
 
 use crate::agreed::Agreed;
-use crate::port::{Port, poll_read};
+use crate::port::{Port, poll_append};
 use crate::receiving::Receiving;
 use crate::writing::{self, Side, Writing};
 
@@ -141,23 +141,44 @@ pub(crate) struct Half<R, W> {
     known: Option<Waker>,
 }
 
+impl<R, W> Half<R, W> {
+    /// The pen must know which task waits to read.
+    #[inline]
+    fn wait(&mut self, context: &Context<'_>) {
+        if self.known.as_ref().is_some_and(|known| known.will_wake(context.waker())) {
+            return;
+        }
+        self.known = Some(context.waker().clone());
+        self.shared.pen().receiver = self.known.clone();
+        if self.shared.is_closed() {
+            // The other half may have closed a moment before it could know whom to tell.
+            context.waker().wake_by_ref();
+        }
+    }
+}
+
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Port for Half<R, W> {
     #[inline]
     fn poll_read(
         &mut self,
         context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.read).poll_read(context, buffer);
+        if polled.is_pending() {
+            self.wait(context);
+        }
+        polled
+    }
+
+    fn poll_append(
+        &mut self,
+        context: &mut Context<'_>,
         buffer: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
-        let polled = poll_read(&mut self.read, context, buffer);
-        if polled.is_pending()
-            && !self.known.as_ref().is_some_and(|known| known.will_wake(context.waker()))
-        {
-            self.known = Some(context.waker().clone());
-            self.shared.pen().receiver = self.known.clone();
-            if self.shared.is_closed() {
-                // The other half may have closed a moment before it could know whom to tell.
-                context.waker().wake_by_ref();
-            }
+        let polled = poll_append(&mut self.read, context, buffer);
+        if polled.is_pending() {
+            self.wait(context);
         }
         polled
     }

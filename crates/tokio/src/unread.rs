@@ -6,50 +6,64 @@ use crate::memory::{Memory, READ_BYTES};
 /// socket of the thread can use then.
 const REST_COPIED_MAX: usize = READ_BYTES / 4;
 
-/// A buffer of the thread's pool, while there is something in it.
+/// A buffer of the thread, while there is something in it.
 #[derive(Debug, Default)]
 pub(crate) struct Unread {
     bytes: Vec<u8>,
     start: usize,
+    /// INVARIANT: from `start` to the length of `bytes`.
+    end: usize,
 }
 
 impl Unread {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.bytes.len()
+    #[inline]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.start == self.end
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len() - self.start
+    #[inline]
+    pub(crate) const fn len(&self) -> usize {
+        self.end - self.start
     }
 
-    /// What is here; [`take`](Self::take) tells how much of it was used.
+    /// What is here; [`leave`](Self::leave) tells how much of it was used.
+    #[inline]
     pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(self.start..).unwrap_or_default()
+        self.bytes.get_mut(self.start..self.end).unwrap_or_default()
     }
 
     /// All but the last `left` bytes were used.
-    pub(crate) fn leave(&mut self, left: usize) {
-        self.start = self.bytes.len().saturating_sub(left);
+    #[inline]
+    pub(crate) const fn leave(&mut self, left: usize) {
+        self.start = self.end.saturating_sub(left);
     }
 
-    /// The empty buffer for the next read.
+    /// The buffer for the next read, to be followed by [`end_read`](Self::end_read).
     #[inline]
-    pub(crate) fn begin_read(&mut self, memory: &mut Memory) -> &mut Vec<u8> {
+    pub(crate) fn begin_read(&mut self, memory: &mut Memory) -> &mut [u8] {
         debug_assert!(self.is_empty());
-        self.start = 0;
-        if self.bytes.capacity() < READ_BYTES {
+        if self.bytes.len() != READ_BYTES {
             let small = std::mem::replace(&mut self.bytes, memory.take_reading());
-            memory.keep_reading(small);
+            memory.buffers.give_back(small);
         }
-        self.bytes.clear();
         &mut self.bytes
+    }
+
+    /// The read has brought so many bytes.
+    #[inline]
+    pub(crate) fn end_read(&mut self, bytes: usize) {
+        (self.start, self.end) = (0, bytes.min(self.bytes.len()));
     }
 
     /// Holds a copy of bytes that somebody else has read.
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         debug_assert!(self.is_empty());
-        self.bytes = bytes.to_vec();
-        self.start = 0;
+        self.hold(bytes.to_vec());
+    }
+
+    fn hold(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        (self.start, self.end) = (0, bytes.len());
+        std::mem::replace(&mut self.bytes, bytes)
     }
 
     /// Gives back what need not be held until the next poll.
@@ -57,12 +71,13 @@ impl Unread {
     pub(crate) fn tidy(&mut self, memory: &mut Memory) {
         let rest = self.len();
         if rest == 0 {
-            self.start = 0;
-            memory.keep_reading(std::mem::take(&mut self.bytes));
-        } else if rest < REST_COPIED_MAX && self.bytes.capacity() >= READ_BYTES {
+            if !self.bytes.is_empty() {
+                memory.keep_reading(std::mem::take(&mut self.bytes));
+                (self.start, self.end) = (0, 0);
+            }
+        } else if rest < REST_COPIED_MAX && self.bytes.len() == READ_BYTES {
             let copy = memory.buffers.copy_of(self.as_mut_slice());
-            memory.keep_reading(std::mem::replace(&mut self.bytes, copy));
-            self.start = 0;
+            memory.keep_reading(self.hold(copy));
         }
     }
 }

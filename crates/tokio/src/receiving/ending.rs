@@ -3,6 +3,7 @@
 use std::task::{Context, Poll, Waker};
 
 use sockeye_protocol::{CloseCode, Transport};
+use tokio::io::ReadBuf;
 
 use super::Receiving;
 use crate::error::Error;
@@ -92,13 +93,12 @@ impl<P: Port> Receiving<P> {
         let Some(port) = &mut self.port else { return };
         let _ = port.poll_shutdown(context);
         for _ in 0..DISCARDED_READS_MAX {
-            let buffer = self.unread.begin_read(&mut memory);
-            if !matches!(port.poll_read(context, buffer), Poll::Ready(Ok(1..))) {
+            let mut buffer = ReadBuf::new(self.unread.begin_read(&mut memory));
+            let read = port.poll_read(context, &mut buffer);
+            if !matches!(read, Poll::Ready(Ok(()))) || buffer.filled().is_empty() {
                 break;
             }
-            self.unread.leave(0);
         }
-        self.unread.leave(0);
         self.unread.tidy(&mut memory);
     }
 }
