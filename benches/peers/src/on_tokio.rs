@@ -41,7 +41,7 @@ fn answer(event: Event<'_>, outgoing: &mut Outgoing<'_>) -> Result<(), SendError
     }
 }
 
-async fn broadcast(socket: WebSocket<TcpStream>, hub: Hub<Prepared>) -> Result<(), Fault> {
+async fn broadcast(socket: WebSocket<TcpStream>, hub: Hub<Arc<Prepared>>) -> Result<(), Fault> {
     let mut queue = hub.join();
     let (mut sender, mut receiver) = socket.into_split();
     tokio::spawn(async move {
@@ -59,8 +59,8 @@ async fn broadcast(socket: WebSocket<TcpStream>, hub: Hub<Prepared>) -> Result<(
         }
     });
     let publish = |event: Event<'_>| match event {
-        Event::Text(text) => hub.publish(&Prepared::text(&text)),
-        Event::Binary(payload) => hub.publish(&Prepared::binary(&payload)),
+        Event::Text(text) => hub.publish(&Arc::new(Prepared::text(&text))),
+        Event::Binary(payload) => hub.publish(&Arc::new(Prepared::binary(&payload))),
         _ => {}
     };
     while let Some(received) = receiver.recv_each(publish).await {

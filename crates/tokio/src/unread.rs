@@ -44,7 +44,9 @@ impl Unread {
         debug_assert!(self.is_empty());
         if self.bytes.len() != READ_BYTES {
             let small = std::mem::replace(&mut self.bytes, memory.take_reading());
-            memory.buffers.give_back(small);
+            if !small.is_empty() {
+                memory.buffers.give_back(small);
+            }
         }
         &mut self.bytes
     }
