@@ -9,6 +9,7 @@
 
 // In reading order; a module uses only modules declared below it.
 mod echo;
+mod peer;
 mod ring;
 // What a peer's bytes come to, for any loop.
 #[path = "../../protocol/examples/echo/session.rs"]
