@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::memory::Lent;
-use crate::opening::{HEAD_BYTES, read_more, within, write, write_last};
+use crate::opening::{HEAD_BYTES, deadline, read_more, within, write, write_last};
 use crate::websocket::WebSocket;
 
 /// How long a client may take to send its request, unless told otherwise.
@@ -21,12 +21,15 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 
 /// Accepts a WebSocket over `stream`, whatever it asks for, with the default limits.
 ///
+/// `stream` stays as it is. TCP holds small messages back unless it is told not to.
+///
 /// ```no_run
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), sockeye_tokio::Error> {
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:9002").await?;
 /// loop {
 ///     let (stream, _) = listener.accept().await?;
+///     stream.set_nodelay(true)?;
 ///     tokio::spawn(async move {
 ///         let mut socket = sockeye_tokio::accept(stream).await?;
 ///         while let Some(message) = socket.recv().await {
@@ -167,7 +170,7 @@ impl Acceptor {
     ) -> Result<WebSocket<S>, Error> {
         let mut head = Lent::take().buffers.take(HEAD_BYTES);
         let mut outbox = Outbox::new();
-        let deadline = Instant::now() + self.within;
+        let deadline = deadline(self.within);
         let answer = |upgrade: &Upgrade<'_>| {
             outbox.lend(Lent::take().take_saying(HEAD_BYTES));
             let acceptance = decide(upgrade).map_err(|response| {
@@ -198,7 +201,7 @@ impl Acceptor {
         mut stream: S,
     ) -> Result<Requested<S>, Error> {
         let mut head = Vec::with_capacity(HEAD_BYTES);
-        let deadline = Instant::now() + self.within;
+        let deadline = deadline(self.within);
         self.read_request(&mut stream, &mut head, deadline, |_| ()).await?;
         let Self { config, limits, within } = self.clone();
         Ok(Requested { stream, head, config, limits, within })
@@ -290,7 +293,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Requested<S> {
         match Switching::begin(&upgrade, acceptance, &self.config, &mut outbox) {
             Ok(switching) => {
                 let Self { stream, head, config, within, .. } = self;
-                let deadline = Instant::now() + within;
+                let deadline = deadline(within);
                 switching.end(stream, &head, &mut outbox, config, deadline).await
             }
             Err(error) => {

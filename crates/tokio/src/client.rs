@@ -14,11 +14,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio::time::Instant;
+use tokio::time::timeout;
 
 use crate::error::{Error, Refused};
 use crate::memory::Lent;
-use crate::opening::{HEAD_BYTES, read_more, within, write};
+use crate::opening::{HEAD_BYTES, deadline, read_more, within, write};
 use crate::stream::ClientStream;
 #[cfg(feature = "tls")]
 use crate::stream::tls;
@@ -29,6 +29,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// The most of a refusal's body that is kept.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// How long the body of a refusal is waited for: what is known without it must not be lost.
+const BODY_WITHIN: Duration = Duration::from_secs(1);
 
 /// Connects to a server, such as `ws://127.0.0.1:9002/echo`.
 ///
@@ -72,6 +75,7 @@ pub struct Client {
     subprotocols: Vec<String>,
     origin: Option<String>,
     within: Duration,
+    keeps_headers: bool,
     config: Arc<Config>,
     #[cfg(feature = "tls")]
     tls: Option<Arc<tls::ClientConfig>>,
@@ -86,6 +90,7 @@ impl Client {
             subprotocols: Vec::new(),
             origin: None,
             within: CONNECT_WITHIN,
+            keeps_headers: false,
             config: Arc::default(),
             #[cfg(feature = "tls")]
             tls: None,
@@ -108,6 +113,14 @@ impl Client {
     /// Names an origin, as a browser would.
     pub fn origin(mut self, origin: &str) -> Self {
         self.origin = Some(origin.to_owned());
+        self
+    }
+
+    /// Keeps the header lines of the server's answer, such as cookies, for
+    /// [`WebSocket::response_headers`]. Otherwise they are forgotten. Those of a refusal are always
+    /// kept: [`Refused::headers`].
+    pub const fn keep_response_headers(mut self) -> Self {
+        self.keeps_headers = true;
         self
     }
 
@@ -138,9 +151,8 @@ impl Client {
     /// [`Error::OpeningTimedOut`]; [`Error::Io`]; [`Error::Url`] and [`Error::Header`] for what cannot
     /// be asked for.
     pub async fn connect(self) -> Result<WebSocket<ClientStream>, Error> {
-        let url = Url::parse(&self.url)?;
-        let deadline = Instant::now() + self.within;
         let opening = async {
+            let (url, request) = self.request()?;
             #[cfg(not(feature = "tls"))]
             if url.is_secure() {
                 return Err(Error::NoTls);
@@ -150,12 +162,12 @@ impl Client {
             #[cfg(feature = "tls")]
             if url.is_secure() {
                 let stream = tls::connect(self.tls.clone(), url.host(), stream).await?;
-                return self.open(&url, ClientStream::Tls(Box::new(stream))).await;
+                return self.open(&request, ClientStream::Tls(Box::new(stream))).await;
             }
-            self.open(&url, ClientStream::Tcp(stream)).await
+            self.open(&request, ClientStream::Tcp(stream)).await
         };
         // In memory of its own: the caller's task stays as large as what it ever waits for.
-        within(deadline, Box::pin(opening)).await
+        within(deadline(self.within), Box::pin(opening)).await
     }
 
     /// Connects over the Unix socket at `path`; the URL says what is asked for there.
@@ -168,14 +180,13 @@ impl Client {
         self,
         path: impl AsRef<Path>,
     ) -> Result<WebSocket<ClientStream>, Error> {
-        let url = Url::parse(&self.url)?;
-        let deadline = Instant::now() + self.within;
         let opening = async {
+            let (_, request) = self.request()?;
             let stream = UnixStream::connect(path).await?;
-            self.open(&url, ClientStream::Unix(stream)).await
+            self.open(&request, ClientStream::Unix(stream)).await
         };
         // In memory of its own: the caller's task stays as large as what it ever waits for.
-        within(deadline, Box::pin(opening)).await
+        within(deadline(self.within), Box::pin(opening)).await
     }
 
     /// Runs the opening handshake over a transport that is connected already, TLS included where the
@@ -188,20 +199,22 @@ impl Client {
         self,
         stream: S,
     ) -> Result<WebSocket<S>, Error> {
-        let url = Url::parse(&self.url)?;
-        within(Instant::now() + self.within, Box::pin(self.open(&url, stream))).await
+        let opening = async {
+            let (_, request) = self.request()?;
+            self.open(&request, stream).await
+        };
+        within(deadline(self.within), Box::pin(opening)).await
     }
 
     async fn open<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        url: &Url,
+        request: &ClientRequest,
         mut stream: S,
     ) -> Result<WebSocket<S>, Error> {
-        let request = self.request(url)?;
         let nonce = Lent::take().keys.draw();
         let mut outbox = Outbox::new();
         let limits = HeadLimits::default();
-        let mut handshake = ClientHandshake::start(&request, nonce, limits, &mut outbox);
+        let mut handshake = ClientHandshake::start(request, nonce, limits, &mut outbox);
         write(&mut stream, &mut outbox).await?;
         let mut received = Vec::with_capacity(HEAD_BYTES);
         let switched: Switched = loop {
@@ -211,8 +224,10 @@ impl Client {
                 Some(Reply::Switched(switched)) => break switched,
                 Some(Reply::Refused(refusal)) => {
                     let (mut refused, len) = refused(&refusal);
-                    let body = received.split_off(refusal.head_len());
-                    refused.body = read_body(&mut stream, body, len).await.into();
+                    let mut body = received.split_off(refusal.head_len());
+                    let _ = timeout(BODY_WITHIN, read_body(&mut stream, &mut body, len)).await;
+                    body.truncate(len);
+                    refused.body = body.into();
                     return Err(Error::Refused(Box::new(refused)));
                 }
             }
@@ -221,13 +236,20 @@ impl Client {
         let socket = WebSocket::new(stream, Role::Client, Arc::clone(&self.config))
             .with_early_bytes(early)
             .with_subprotocol(switched.subprotocol.as_deref());
+        let socket = if self.keeps_headers {
+            socket.with_response_headers(switched.headers(&received).map(owned).collect())
+        } else {
+            socket
+        };
         #[cfg(feature = "deflate")]
         let socket = socket.with_deflate(switched.deflate);
         Ok(socket)
     }
 
-    fn request(&self, url: &Url) -> Result<ClientRequest, Error> {
-        let mut request = ClientRequest::new(url);
+    /// What is asked for, and where: found wrong before anybody is asked.
+    fn request(&self) -> Result<(Url, ClientRequest), Error> {
+        let url = Url::parse(&self.url)?;
+        let mut request = ClientRequest::new(&url);
         for subprotocol in &self.subprotocols {
             request = request.subprotocol(subprotocol)?;
         }
@@ -241,26 +263,28 @@ impl Client {
         if let Some(config) = self.config.deflate {
             request = request.deflate(config);
         }
-        Ok(request)
+        Ok((url, request))
     }
 }
 
-/// What is kept of a refusal, and how long its body is.
+/// A header line of its own.
+fn owned((name, value): (&str, &[u8])) -> (String, Bytes) {
+    (name.to_owned(), Bytes::copy_from_slice(value))
+}
+
+/// What is kept of a refusal, and how much of its body.
 fn refused(refusal: &Refusal<'_>) -> (Refused, usize) {
-    let header = |(name, value): (&str, &[u8])| (name.to_owned(), Bytes::copy_from_slice(value));
-    let headers = refusal.headers().map(header).collect();
-    let len = refusal.body_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(usize::MAX);
+    let headers = refusal.headers().map(owned).collect();
+    let len = refusal.body_len().and_then(|len| usize::try_from(len).ok());
+    let len = len.map_or(BODY_BYTES_MAX, |len| len.min(BODY_BYTES_MAX));
     (Refused { status: refusal.status(), headers, body: Bytes::new() }, len)
 }
 
-/// Reads on until the body is whole, the transport ends, or it is long enough.
-async fn read_body<S: AsyncRead + Unpin>(stream: &mut S, mut body: Vec<u8>, len: usize) -> Vec<u8> {
-    let len = len.min(BODY_BYTES_MAX);
+/// Reads on until the body is whole, or the transport ends.
+async fn read_body<S: AsyncRead + Unpin>(stream: &mut S, body: &mut Vec<u8>, len: usize) {
     while body.len() < len {
-        if read_more(stream, &mut body).await.is_err() {
-            break;
+        if read_more(stream, body).await.is_err() {
+            return;
         }
     }
-    body.truncate(len);
-    body
 }

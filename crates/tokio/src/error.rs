@@ -45,8 +45,18 @@ pub struct Refused {
     pub status: u16,
     /// The header lines in their order.
     pub headers: Vec<(String, Bytes)>,
-    /// As much of the body as had come with the head.
+    /// The body, as much of it as had come within a second, and 64 KiB at most. Chunks are as they
+    /// came.
     pub body: Bytes,
+}
+
+impl Refused {
+    /// The value of the first header line of that name, which is compared without regard to case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        let mut headers = self.headers.iter();
+        headers.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+    }
 }
 
 impl Error {

@@ -14,12 +14,21 @@ use crate::writing::{Side, Writing};
 /// Room for a usual head.
 pub(crate) const HEAD_BYTES: usize = 2 * 1024;
 
+/// As far as any deadline is: a year.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// How long whoever was refused may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How much of what comes behind a refused request is read and discarded, so that the answer is not
 /// destroyed by a reset.
 const DISCARDED_BYTES_MAX: usize = 256 * 1024;
+
+/// When what begins now and may take so long must be done.
+pub(crate) fn deadline(within: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(within).unwrap_or_else(|| now + FAR)
+}
 
 /// Runs a part of the handshake, which must be done by `deadline`.
 pub(crate) async fn within<T>(

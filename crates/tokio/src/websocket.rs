@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 #[cfg(feature = "deflate")]
 use sockeye_protocol::Deflate;
 use sockeye_protocol::{Closed, Config, Connection, Event, Instant, Prepared, Role, SendError};
@@ -45,7 +46,10 @@ use crate::writing::Side;
 /// - Pongs and the answer to a Close leave as if fed by `recv`.
 ///
 /// Somebody has to receive: pings are answered, deadlines kept and the peer's Close seen only while
-/// `recv`, or one of its kind, is polled. While nobody does, nothing is held against the peer.
+/// `recv`, or one of its kind, is polled. While nobody does, nothing is held against the peer: so
+/// sending waits as long as the peer takes nothing. While somebody does, a peer that takes nothing
+/// of what it is sent, and says nothing that is read, is given up as any silent one is, after
+/// [`Config::ping_after`] and [`Config::pong_within`].
 ///
 /// # Cancelling
 ///
@@ -115,7 +119,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The same with the subprotocol that was agreed on, for [`subprotocol`](Self::subprotocol).
     #[must_use]
     pub fn with_subprotocol(mut self, subprotocol: Option<&str>) -> Self {
-        self.agreed.subprotocol = subprotocol.map(Into::into);
+        self.agreed.set_subprotocol(subprotocol);
+        self
+    }
+
+    /// The same with what a server has answered, for [`response_headers`](Self::response_headers).
+    pub(crate) fn with_response_headers(mut self, headers: Vec<(String, Bytes)>) -> Self {
+        self.agreed.set_headers(headers);
         self
     }
 
@@ -396,7 +406,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The subprotocol that was agreed on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.agreed.subprotocol.as_deref()
+        self.agreed.subprotocol()
+    }
+
+    /// The header lines of the server's answer, in their order, if the client was told to
+    /// [keep them](crate::Client::keep_response_headers); else none.
+    #[must_use]
+    pub fn response_headers(&self) -> &[(String, Bytes)] {
+        self.agreed.headers()
     }
 
     /// Which side this is.

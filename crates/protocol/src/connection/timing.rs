@@ -107,7 +107,8 @@ impl Connection {
 
     /// Gives an awaited pong its whole time again. Call it when bytes of the outbox had to wait for
     /// the transport, and when they still do as the pong falls due: the ping may lie behind them,
-    /// and a peer cannot answer what has not left.
+    /// and a peer cannot answer what has not left. Whoever calls it though nothing at all has left
+    /// meanwhile needs another limit for a peer that takes nothing.
     pub const fn postpone_pong(&mut self, now: Instant) {
         self.keepalive.postpone(now);
     }

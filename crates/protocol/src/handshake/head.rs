@@ -213,6 +213,11 @@ pub(super) struct RawHead<'b> {
 }
 
 impl<'b> RawHead<'b> {
+    /// Where the header lines begin in what was received.
+    pub(super) const fn fields_start(&self) -> usize {
+        self.end - self.fields.len()
+    }
+
     /// Checks every header line and shows each to `visit`, until that fails.
     pub(super) fn visit_headers(
         &self,

@@ -37,9 +37,18 @@ pub struct Switched {
     /// [`Connection::set_deflate`](crate::Connection::set_deflate).
     #[cfg(feature = "deflate")]
     pub deflate: Option<Deflate>,
+    /// Where the header lines of the answer begin.
+    fields_start: usize,
 }
 
 impl Switched {
+    /// All header lines of the answer, such as cookies, in their order; `received` are the bytes that
+    /// the handshake was shown last. A value need not be UTF-8.
+    #[must_use]
+    pub fn headers<'b>(&self, received: &'b [u8]) -> Headers<'b> {
+        Headers::new(received.get(self.fields_start..self.head_len).unwrap_or_default())
+    }
+
     /// The connection that has begun, with the compression that was agreed on. What was received
     /// behind [`head_len`](Self::head_len) belongs to it.
     #[must_use]
@@ -142,6 +151,7 @@ pub(super) fn read<'b>(
         let (subprotocol, _extensions) = fields.check_switch(version, expected)?;
         return Ok(Some(Reply::Switched(Switched {
             head_len: raw.end,
+            fields_start: raw.fields_start(),
             subprotocol,
             #[cfg(feature = "deflate")]
             deflate: _extensions.deflate,

@@ -79,7 +79,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Receiver<R, W> {
     /// The subprotocol that was agreed on.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.agreed.subprotocol.as_deref()
+        self.agreed.subprotocol()
     }
 
     /// How the connection ended, as soon as that is known.

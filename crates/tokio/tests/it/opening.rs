@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sockeye_tokio::handshake::{Acceptance, HandshakeError, Header, Response};
-use sockeye_tokio::{Acceptor, Client, Config, Error, Message, accept, accept_with};
+use sockeye_tokio::{Acceptor, Client, Config, Error, Message, WebSocket, accept, accept_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use crate::talking::echo;
@@ -42,10 +42,22 @@ async fn wrong_requests_are_answered_with_their_status() {
         (format!("{}\r\n", REQUEST.replace("GET", "POST")), 405, HandshakeError::Method),
         (without("Host: localhost\r\n"), 400, HandshakeError::HostMissing),
         ("nonsense\r\n\r\n".to_owned(), 400, HandshakeError::StartLine),
+        (
+            format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(20_000)),
+            431,
+            HandshakeError::HeadTooLarge,
+        ),
+        // Nothing behind a request that is refused is another request.
+        (
+            format!("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n{REQUEST}\r\n"),
+            426,
+            HandshakeError::UpgradeRequired,
+        ),
     ];
     for (head, status, expected) in table {
         let (answer, error) = refused(&head).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{head}{answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
         match error {
             Error::Handshake(error) => assert_eq!(error, expected, "{head}"),
             error => panic!("{error:?} for {head}"),
@@ -180,4 +192,93 @@ async fn limits_are_kept() {
         Some(Ok(Message::Close(Some(frame)))) => assert_eq!(frame.code, 1009),
         other => panic!("{other:?}"),
     }
+}
+
+/// What a client gets of `answer`, to which nothing is added and behind which nothing ends.
+async fn answered(client: Client, answer: &str) -> Result<WebSocket<DuplexStream>, Error> {
+    let (one, mut other) = tokio::io::duplex(64 * 1024);
+    let answering = async {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            other.read_buf(&mut request).await.expect("a request");
+        }
+        other.write_all(answer.as_bytes()).await.expect("room");
+    };
+    tokio::join!(client.connect_over(one), answering).0
+}
+
+/// A refusal keeps its status, wherever its body ends.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_told_though_its_server_stays() {
+    let table = [
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone, and more", 404, "gone"),
+        ("HTTP/1.1 302 Found\r\nLocation: /new\r\nContent-Length: 9\r\n\r\nhere", 302, "here"),
+        (
+            "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbusy\r\n0\r\n\r\n",
+            503,
+            "4\r\nbusy\r\n0\r\n\r\n",
+        ),
+        ("HTTP/1.1 204 No Content\r\n\r\n", 204, ""),
+    ];
+    for (answer, status, body) in table {
+        match answered(Client::new("ws://localhost/"), answer).await {
+            Err(Error::Refused(refused)) => {
+                assert_eq!((refused.status, &refused.body[..]), (status, body.as_bytes()));
+                let moved = (status == 302).then_some(&b"/new"[..]);
+                assert_eq!(refused.header("location"), moved);
+            }
+            other => panic!("{other:?} for {answer}"),
+        }
+    }
+}
+
+/// The header lines of the 101 are there for whoever wants them, behind interim answers too.
+#[tokio::test]
+async fn the_headers_of_an_answer_are_kept_on_request() {
+    let headers = vec![
+        Header::new("Set-Cookie", "a=1").expect("a header"),
+        Header::new("X-Served-By", "here").expect("a header"),
+    ];
+    for keeps in [true, false] {
+        let (one, mut other) = tokio::io::duplex(64 * 1024);
+        let client = Client::new("ws://localhost/").subprotocol("chat");
+        let client = if keeps { client.keep_response_headers() } else { client };
+        let acceptance = Acceptance {
+            subprotocol: Some("chat".into()),
+            headers: headers.clone(),
+            ..Acceptance::default()
+        };
+        other.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n").await.expect("room");
+        let (client, server) = tokio::join!(
+            client.connect_over(one),
+            accept_with(other, |_| Ok::<_, Response>(acceptance)),
+        );
+        let (client, _server) = (client.expect("open"), server.expect("open"));
+        assert_eq!(client.subprotocol(), Some("chat"));
+        let kept = client.response_headers();
+        let has = |name: &str, value: &[u8]| {
+            kept.iter().any(|(other, found)| other.eq_ignore_ascii_case(name) && found == value)
+        };
+        assert_eq!((has("set-cookie", b"a=1"), has("x-served-by", b"here")), (keeps, keeps));
+        assert!(!has("link", b"</a>"), "of the answer only");
+        assert_eq!(kept.is_empty(), !keeps);
+    }
+}
+
+/// Deadlines that never come are no arithmetic that overflows.
+#[tokio::test]
+async fn an_opening_may_have_time_without_end() {
+    let (one, other) = tokio::io::duplex(64 * 1024);
+    let acceptor = Acceptor::new().timeout(Duration::MAX);
+    let client = Client::new("ws://localhost/").timeout(Duration::MAX).connect_over(one);
+    let (client, server) = tokio::join!(client, acceptor.accept(other));
+    assert!(client.is_ok() && server.is_ok());
+}
+
+/// Nobody is asked for what cannot be asked for.
+#[tokio::test]
+async fn what_cannot_be_asked_for_is_found_before_anybody_is_asked() {
+    // Nobody listens there, which would be another error.
+    let client = Client::new("ws://127.0.0.1:1/").header("a b", "c");
+    assert!(matches!(client.connect().await, Err(Error::Header(_))));
 }

@@ -33,6 +33,11 @@ fn begin(
     let connection = match client.receive(&answer).expect("a good answer").expect("it is whole") {
         Reply::Switched(switched) => {
             assert_eq!(switched.head_len, answer.len());
+            let lines = answer.split(|byte| *byte == b'\n').count();
+            // Beside the status line, the empty line, and what follows the last line's end.
+            assert_eq!(switched.headers(&answer).count(), lines - 3);
+            assert!(switched.headers(&answer).any(|(name, _)| name == "Sec-WebSocket-Accept"));
+            assert_eq!(switched.headers(&[]).count(), 0);
             Some(switched.connection(Arc::new(offered.clone()), Instant::ZERO))
         }
         Reply::Refused(_) => None,
