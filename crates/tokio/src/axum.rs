@@ -280,7 +280,7 @@ impl WebSocket {
         &mut self.inner
     }
 
-    /// The socket itself, for [recv_each`](crate::WebSocket::recv_each) and the like.
+    /// The socket itself, for [`recv_each`](crate::WebSocket::recv_each) and the like.
     #[must_use]
     pub fn into_inner(self) -> crate::WebSocket<TokioIo<Upgraded>> {
         self.inner

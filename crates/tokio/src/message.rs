@@ -1,6 +1,8 @@
 //! Messages that own their payload.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::str::Utf8Error;
 
@@ -18,8 +20,10 @@ use sockeye_protocol::{CloseReason, Event};
 /// let text = Utf8Bytes::from("grüße");
 /// assert!(text.starts_with("gr"));
 /// assert_eq!(text.clone(), "grüße");
+/// let counts = std::collections::HashMap::from([(text, 1)]);
+/// assert_eq!(counts.get("grüße"), Some(&1));
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Utf8Bytes(ByteString);
 
 impl Utf8Bytes {
@@ -64,6 +68,25 @@ impl AsRef<[u8]> for Utf8Bytes {
     }
 }
 
+impl AsRef<Bytes> for Utf8Bytes {
+    fn as_ref(&self) -> &Bytes {
+        self.0.as_bytes()
+    }
+}
+
+impl Borrow<str> for Utf8Bytes {
+    fn borrow(&self) -> &str {
+        self
+    }
+}
+
+/// As a `str`, which it can be looked up with.
+impl Hash for Utf8Bytes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
 impl fmt::Display for Utf8Bytes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self.as_str(), formatter)
@@ -91,6 +114,12 @@ impl From<&str> for Utf8Bytes {
 impl From<&String> for Utf8Bytes {
     fn from(text: &String) -> Self {
         Self(text.as_str().into())
+    }
+}
+
+impl From<Utf8Bytes> for String {
+    fn from(text: Utf8Bytes) -> Self {
+        text.as_str().to_owned()
     }
 }
 
@@ -330,6 +359,12 @@ impl From<Bytes> for Message {
 impl From<Vec<u8>> for Message {
     fn from(payload: Vec<u8>) -> Self {
         Self::binary(payload)
+    }
+}
+
+impl From<Message> for Bytes {
+    fn from(message: Message) -> Self {
+        message.into_data()
     }
 }
 

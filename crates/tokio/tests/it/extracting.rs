@@ -173,6 +173,29 @@ async fn wrong_requests_are_rejected() {
     }
 }
 
+/// Limits that are none, as they were with others.
+#[tokio::test]
+async fn limits_may_be_without_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let handler = |upgrade: WebSocketUpgrade| async move {
+        let upgrade = upgrade.write_buffer_size(usize::MAX).max_write_buffer_size(usize::MAX);
+        upgrade.max_message_size(usize::MAX).on_upgrade(|mut socket| async move {
+            while let Some(Ok(message)) = socket.recv().await {
+                if message.is_text() && socket.send(message).await.is_err() {
+                    break;
+                }
+            }
+        })
+    };
+    let app: Router = Router::new().route("/", any(handler));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut client = sockeye_tokio::connect(&format!("ws://{address}")).await.expect("open");
+    client.send("Hello".into()).await.expect("open");
+    assert_eq!(client.recv().await.expect("open").expect("well"), Message::text("Hello"));
+    client.close(None).await.expect("in order");
+}
+
 /// What the socket can beyond axum's: all that one read brings, answered in one write.
 #[tokio::test]
 async fn the_socket_itself_is_there() {

@@ -11,6 +11,30 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
 
+/// Sockets, their halves and their futures go from thread to thread.
+#[test]
+fn all_of_it_may_change_its_thread() {
+    fn check<T: Send + Sync + Unpin>(value: T) -> T {
+        value
+    }
+    fn sent<T: Send>(_: T) {}
+    let (client, server) = pair(Config::default());
+    let (mut client, server) = (check(client), check(server));
+    sent(client.recv());
+    sent(client.recv_each(|_, _| Ok(())));
+    sent(client.recv_borrowed(|_, _| ()));
+    sent(client.send("a".into()));
+    sent(client.close(None));
+    let (sender, receiver) = server.split();
+    let (mut sender, mut receiver) = (check(sender), check(receiver));
+    sent(receiver.recv());
+    sent(sender.send("a".into()));
+    let (one, other) = tokio::io::duplex(64);
+    sent(sockeye_tokio::accept(one));
+    sent(sockeye_tokio::Client::new("ws://localhost/").connect_over(other));
+    sent(sockeye_tokio::connect("ws://localhost/"));
+}
+
 /// Two ends in memory.
 pub(crate) fn pair(config: Config) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
     let (one, other) = tokio::io::duplex(64 * 1024);
