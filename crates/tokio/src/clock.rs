@@ -57,13 +57,13 @@ impl Timer {
         self.trusted = None;
     }
 
-    /// Ready when it fires, at `deadline` or before it.
+    /// Ready when it fires, at `deadline` or before it, with the time for which it was set.
     pub(crate) fn poll_until(
         &mut self,
         deadline: Instant,
         clock: Clock,
         context: &mut Context<'_>,
-    ) -> Poll<()> {
+    ) -> Poll<Instant> {
         if deadline < self.armed {
             self.armed = deadline;
             let at = clock.instant(deadline);
@@ -72,7 +72,11 @@ impl Timer {
                 none => *none = Some(Box::pin(time::sleep_until(at))),
             }
         }
-        let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+        let armed = self.armed;
+        // One that has fired is not polled again: it would be ready for ever.
+        let Some(sleep) = self.sleep.as_mut().filter(|_| armed < Instant::MAX) else {
+            return Poll::Pending;
+        };
         // Where the task must give way to others the sleep is not asked, and knows of no waker.
         let is_asked = coop::has_budget_remaining();
         let polled = sleep.as_mut().poll(context);
@@ -84,6 +88,12 @@ impl Timer {
                 self.trusted = None;
             }
         }
-        polled
+        polled.map(|()| armed)
+    }
+
+    /// For when it is set.
+    #[inline]
+    pub(crate) const fn armed(&self) -> Instant {
+        self.armed
     }
 }

@@ -25,6 +25,9 @@ pub(crate) trait Port {
         buffer: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>>;
 
+    /// Whether nothing waits to be written, neither in `outbox` nor behind it.
+    fn is_done(&self, outbox: &Outbox) -> bool;
+
     /// Writes all of `outbox`.
     fn poll_flush(
         &mut self,
@@ -32,6 +35,9 @@ pub(crate) trait Port {
         outbox: &mut Outbox,
         side: Side,
     ) -> Poll<io::Result<()>>;
+
+    /// Whether the transport has taken anything since this was asked the last time.
+    fn has_taken(&mut self) -> bool;
 
     /// Ends the writing direction.
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
@@ -85,6 +91,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Port for Whole<S> {
     }
 
     #[inline]
+    fn is_done(&self, outbox: &Outbox) -> bool {
+        self.writing.is_done(outbox)
+    }
+
+    #[inline]
     fn poll_flush(
         &mut self,
         context: &mut Context<'_>,
@@ -92,6 +103,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Port for Whole<S> {
         side: Side,
     ) -> Poll<io::Result<()>> {
         self.writing.poll_flush(&mut self.stream, outbox, side, context)
+    }
+
+    fn has_taken(&mut self) -> bool {
+        self.writing.take_progress()
     }
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,13 +1,13 @@
 //! The receiving half of a connection, which owns the protocol's state and its time.
 
 mod ending;
+mod timing;
 
 use std::io;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use sockeye_protocol::{
-    CloseCode, Connection, Event, Instant, Outbox, Output, ProtocolError, TimedOut, Transport,
+    CloseCode, Connection, Event, Instant, Outbox, Output, ProtocolError, Transport,
 };
 
 use tokio::io::ReadBuf;
@@ -26,9 +26,6 @@ const ANSWERS_BYTES_MAX: usize = 192 * 1024;
 
 /// After so many inflated bytes the task gives way to others once.
 const INFLATED_BYTES_MAX: usize = 256 * 1024;
-
-/// Whoever comes back to receiving sooner than this has not rested: the time between two messages.
-const REST_MIN: Duration = Duration::from_secs(1);
 
 /// Whether the visitor takes more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +64,8 @@ pub(crate) struct Receiving<P: Port> {
     timer: Timer,
     /// Since when nobody reads, if so: silence proves nothing then.
     resting_since: Option<Instant>,
+    /// When the peer must have taken some of what holds up reading.
+    stalls_at: Option<Instant>,
     /// What is told when all that arrived was delivered.
     failure: Option<Box<Error>>,
     /// Why nothing can be written any more.
@@ -90,7 +89,9 @@ impl<P: Port> Receiving<P> {
             clock,
             now: Instant::ZERO,
             timer: Timer::new(),
-            resting_since: None,
+            // Nobody has begun to read.
+            resting_since: Some(Instant::ZERO),
+            stalls_at: None,
             failure: None,
             broken: None,
             inflated: 0,
@@ -120,6 +121,7 @@ impl<P: Port> Receiving<P> {
             now: self.now,
             timer: std::mem::replace(&mut self.timer, Timer::new()),
             resting_since: self.resting_since,
+            stalls_at: self.stalls_at,
             failure: self.failure.take(),
             broken: self.broken,
             inflated: self.inflated,
@@ -196,11 +198,8 @@ impl<P: Port> Receiving<P> {
             }
             if !self.unread.is_empty() {
                 if pressure == Pressure::Heeded && !self.has_room(context, memory) {
-                    match self.poll_time(context, memory) {
-                        Poll::Ready(Ok(())) => continue,
-                        Poll::Ready(Err(error)) => return self.tell(context, memory, error.into()),
-                        Poll::Pending => return Poll::Pending,
-                    }
+                    let Err(error) = ready!(self.poll_time(context, memory)) else { continue };
+                    return self.tell(context, memory, error.into());
                 }
                 match self.hand_over(memory, visit) {
                     Ok(true) => {
@@ -210,6 +209,15 @@ impl<P: Port> Receiving<P> {
                     Ok(false) => continue,
                     Err(error) => return self.tell(context, memory, error.into()),
                 }
+            }
+            if self.is_overdue() {
+                let Err(error) = self.expire(memory) else { continue };
+                return self.tell(context, memory, error.into());
+            }
+            // A peer that always has more to say must not keep the answers to what it has said.
+            let answers = self.port.as_ref().is_some_and(|port| !port.is_done(&self.outbox));
+            if answers {
+                self.poll_leave(context, memory);
             }
             match self.poll_read(context, memory) {
                 Poll::Ready(Ok(None)) => {}
@@ -223,19 +231,18 @@ impl<P: Port> Receiving<P> {
                         self.lose(Error::Io(kind.into()));
                         continue;
                     }
-                    self.poll_leave(context, memory);
-                    if self.broken.is_some() {
-                        continue;
+                    if !answers {
+                        self.poll_leave(context, memory);
+                        if self.broken.is_some() {
+                            continue;
+                        }
                     }
                     // The usual end of a poll: messages only move the next deadline on.
                     if self.connection.expects_nothing() && self.timer.is_trusted(context) {
                         return Poll::Pending;
                     }
-                    match self.poll_time(context, memory) {
-                        Poll::Ready(Ok(())) => {}
-                        Poll::Ready(Err(error)) => return self.tell(context, memory, error.into()),
-                        Poll::Pending => return Poll::Pending,
-                    }
+                    let Err(error) = ready!(self.poll_time(context, memory)) else { continue };
+                    return self.tell(context, memory, error.into());
                 }
             }
         }
@@ -251,11 +258,8 @@ impl<P: Port> Receiving<P> {
         }
         let _ = self.poll_flush(context, memory, Side::Receiving);
         let has_room = self.outbox.len() <= mark;
-        if !has_room && self.resting_since.is_none() {
-            self.now = self.clock.now();
-            self.resting_since = Some(self.now);
-            self.connection.suspend_keepalive(self.now);
-            self.timer.distrust();
+        if !has_room {
+            self.rest_until_taken();
         }
         has_room
     }
@@ -273,7 +277,8 @@ impl<P: Port> Receiving<P> {
         self.is_visiting = true;
         let Self { connection, outbox, unread, now, clock, timer, inflated, .. } = self;
         let (now, clock) = (*now, *clock);
-        let outbox_bytes_max = connection.config().outbox_high_mark + ANSWERS_BYTES_MAX;
+        let outbox_bytes_max =
+            connection.config().outbox_high_mark.saturating_add(ANSWERS_BYTES_MAX);
         let room = unread.len();
         let mut input = unread.as_mut_slice();
         let mut handed = false;
@@ -337,8 +342,8 @@ impl<P: Port> Receiving<P> {
             self.rest_is_over();
             return Poll::Pending;
         };
-        self.now = self.clock.now();
-        self.wake_up();
+        let before = std::mem::replace(&mut self.now, self.clock.now());
+        self.wake_up(before);
         Poll::Ready(match read {
             Ok(bytes @ 1..) => bytes,
             Ok(0) => {
@@ -364,32 +369,6 @@ impl<P: Port> Receiving<P> {
         let outbox = &mut self.outbox;
         let mut output = Output { outbox, mask_keys: keys, buffers, now: self.now };
         self.connection.received(bytes, &mut output)
-    }
-
-    /// Ends the time in which nobody has read, since there is nothing to read.
-    #[inline]
-    fn rest_is_over(&mut self) {
-        if self.resting_since.is_none() {
-            return;
-        }
-        if self.connection.expects_nothing() {
-            // However long it was, nothing has come meanwhile and nothing had to.
-            self.resting_since = None;
-        } else {
-            self.now = self.clock.now();
-            self.wake_up();
-        }
-    }
-
-    /// Ends the time in which nobody has read.
-    #[inline]
-    fn wake_up(&mut self) {
-        let Some(since) = self.resting_since.take() else { return };
-        if self.now >= since + REST_MIN {
-            self.connection.suspend_keepalive(since);
-            self.timer.distrust();
-        }
-        self.connection.resume_keepalive(self.now);
     }
 
     /// Writes all that waits.
@@ -433,26 +412,6 @@ impl<P: Port> Receiving<P> {
                 return Poll::Ready(Ok(()));
             }
         }
-    }
-
-    /// Waits for the next deadline, and does what is due then.
-    fn poll_time(
-        &mut self,
-        context: &mut Context<'_>,
-        memory: &mut Memory,
-    ) -> Poll<Result<(), TimedOut>> {
-        let Some(deadline) = self.connection.poll_timeout() else { return Poll::Pending };
-        if self.timer.poll_until(deadline, self.clock, context).is_pending() {
-            return Poll::Pending;
-        }
-        self.now = self.clock.now();
-        if self.is_blocked {
-            self.connection.postpone_pong(self.now);
-        }
-        let Memory { buffers, keys, .. } = memory;
-        let outbox = &mut self.outbox;
-        let mut output = Output { outbox, mask_keys: keys, buffers, now: self.now };
-        Poll::Ready(self.connection.handle_timeout(&mut output))
     }
 
     /// A Close frame that the other half has sent.

@@ -115,6 +115,7 @@ impl<W: AsyncWrite + Unpin> Shared<W> {
 impl<W: AsyncWrite + Unpin> Pen<W> {
     fn poll_write(&mut self, context: &mut Context<'_>, side: Side) -> Poll<io::Result<()>> {
         if let Some(kind) = self.broken {
+            self.outbox.advance(self.outbox.len());
             return Poll::Ready(Err(kind.into()));
         }
         let Some(stream) = &mut self.stream else {
@@ -184,18 +185,22 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Port for Half<R, W> {
     }
 
     #[inline]
+    fn is_done(&self, outbox: &Outbox) -> bool {
+        outbox.is_empty() && !self.has_posted && !self.shared.is_orphaned.load(Ordering::Acquire)
+    }
+
+    #[inline]
     fn poll_flush(
         &mut self,
         context: &mut Context<'_>,
         outbox: &mut Outbox,
         side: Side,
     ) -> Poll<io::Result<()>> {
-        if outbox.is_empty() && !self.has_posted {
-            if !self.shared.is_orphaned.load(Ordering::Acquire) {
-                return Poll::Ready(Ok(()));
-            }
-            self.shared.is_orphaned.store(false, Ordering::Release);
+        if self.is_done(outbox) {
+            return Poll::Ready(Ok(()));
         }
+        // Whatever a sender has left is posted by this half from now on.
+        self.shared.is_orphaned.store(false, Ordering::Release);
         if self.shared.is_closed() {
             // A Close frame was sent before, and nothing may follow it.
             outbox.advance(outbox.len());
@@ -205,6 +210,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Port for Half<R, W> {
         ready!(shared.poll_flush(context, outbox, *behind, *mark, side))?;
         self.has_posted = false;
         Poll::Ready(Ok(()))
+    }
+
+    fn has_taken(&mut self) -> bool {
+        self.shared.pen().writing.take_progress()
     }
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -39,19 +39,26 @@ impl Side {
 pub(crate) struct Writing {
     /// Whether the transport itself holds nothing back.
     is_flushed: bool,
+    /// Some was written since somebody asked.
+    has_progress: bool,
     /// Exists only while something waits.
     waiting: Option<Box<[Option<Waker>; 2]>>,
 }
 
 impl Writing {
     pub(crate) const fn new() -> Self {
-        Self { is_flushed: true, waiting: None }
+        Self { is_flushed: true, has_progress: false, waiting: None }
     }
 
     /// Whether there is nothing to do.
     #[inline]
     pub(crate) const fn is_done(&self, outbox: &Outbox) -> bool {
         outbox.is_empty() && self.is_flushed
+    }
+
+    /// Whether anything was written since this was asked the last time.
+    pub(crate) const fn take_progress(&mut self) -> bool {
+        std::mem::replace(&mut self.has_progress, false)
     }
 
     /// Writes all that waits, and flushes the transport.
@@ -130,6 +137,7 @@ impl Writing {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             outbox.advance(written);
+            self.has_progress = true;
         }
         ready!(Pin::new(stream).poll_flush(context))?;
         self.is_flushed = true;

@@ -162,8 +162,10 @@ impl<W: AsyncWrite + Unpin> Drop for Sender<W> {
                 let _ = Pin::new(stream).poll_shutdown(context);
             }
         } else if !is_written {
-            if !self.shared.is_closed() {
+            if !self.shared.is_closed() && !self.outbox.is_empty() {
                 writing::append(&mut pen.outbox, &mut self.outbox);
+                // It may end with a Close frame, behind which nothing may come.
+                self.shared.is_closed.store(!self.connection.is_open(), Ordering::Release);
             }
             self.shared.is_orphaned.store(true, Ordering::Release);
             if let Some(receiver) = &pen.receiver {

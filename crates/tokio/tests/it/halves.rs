@@ -208,6 +208,34 @@ async fn what_a_dropped_sender_has_fed_still_leaves() {
     receiving.await.expect("no panic");
 }
 
+/// Nothing follows a Close frame that a sender has left behind, and the receiver knows of it.
+#[tokio::test(start_paused = true)]
+async fn a_dropped_sender_s_close_is_the_last_frame() {
+    let (mut peer, stream) = tokio::io::duplex(100);
+    let mut config = Config::default();
+    config.outbox_high_mark = 1000;
+    let (mut sender, mut receiver) = WebSocket::new(stream, Role::Server, config).split();
+    let receiving = tokio::spawn(async move {
+        let mut received = 0;
+        while receiver.recv().await.is_some_and(|message| message.is_ok()) {
+            received += 1;
+        }
+        (received, receiver.closed().cloned())
+    });
+    // More than the transport and the pen take, and a Close behind it.
+    let long = sender.send(Message::binary(vec![7; 5000]));
+    assert!(tokio::time::timeout(Duration::from_secs(1), long).await.is_err());
+    let close = sender.close(Some(CloseFrame::new(CloseCode::GOING_AWAY, "")));
+    assert!(tokio::time::timeout(Duration::from_secs(1), close).await.is_err());
+    drop(sender);
+    peer.write_all(b"\x89\x81\0\0\0\0p\x88\x82\0\0\0\0\x03\xe8").await.expect("room");
+    let mut said = Vec::new();
+    peer.read_to_end(&mut said).await.expect("all of it");
+    assert!(said.ends_with(b"\x07\x07\x88\x02\x03\xe9"), "{:x?}", &said[4990..]);
+    let (received, closed) = receiving.await.expect("no panic");
+    assert_eq!((received, closed.map(|closed| closed.clean)), (2, Some(true)));
+}
+
 /// A peer that asks much and reads nothing makes nothing grow.
 #[tokio::test]
 async fn a_flood_of_pings_is_not_answered_without_bound() {

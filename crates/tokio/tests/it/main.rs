@@ -5,6 +5,7 @@ mod ending;
 #[cfg(feature = "axum")]
 mod extracting;
 mod examples;
+mod flooding;
 mod halves;
 mod heap;
 mod opening;
