@@ -9,11 +9,11 @@ use sockeye_protocol::handshake::{
 };
 use sockeye_protocol::{Config, Outbox, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::Error;
 use crate::memory::Lent;
-use crate::opening::{HEAD_BYTES, deadline, read_more, within, write, write_last};
+use crate::opening::{HEAD_BYTES, deadline, read_more, write, write_last};
 use crate::websocket::WebSocket;
 
 /// How long a client may take to send its request, unless told otherwise.
@@ -182,12 +182,12 @@ impl Acceptor {
         };
         match self.read_request(&mut stream, &mut head, deadline, answer).await? {
             Ok(switching) => {
-                let config = Arc::clone(&self.config);
-                let socket = switching.end(stream, &head, &mut outbox, config, deadline).await;
+                send(&mut stream, &mut outbox, deadline).await?;
+                let socket = switching.socket(stream, &head, Arc::clone(&self.config));
                 let mut memory = Lent::take();
                 memory.buffers.give_back(head);
                 memory.keep_saying(outbox.take_spare().unwrap_or_default());
-                socket
+                Ok(socket)
             }
             Err((response, error)) => {
                 Box::pin(refuse(stream, &response)).await;
@@ -216,7 +216,9 @@ impl Acceptor {
         deadline: Instant,
         take: impl FnOnce(&Upgrade<'_>) -> T,
     ) -> Result<T, Error> {
-        let read = within(deadline, self.read(stream, head, take)).await;
+        // Awaited where it is made: a function in between would keep what it reads with twice.
+        let read = timeout_at(deadline, self.read(stream, head, take)).await;
+        let read = read.unwrap_or(Err(Error::OpeningTimedOut));
         let response = match &read {
             Err(Error::Handshake(error)) => Response::from(*error),
             Err(Error::OpeningTimedOut) => Response::new(408),
@@ -292,9 +294,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Requested<S> {
         let upgrade = self.upgrade()?;
         match Switching::begin(&upgrade, acceptance, &self.config, &mut outbox) {
             Ok(switching) => {
-                let Self { stream, head, config, within, .. } = self;
-                let deadline = deadline(within);
-                switching.end(stream, &head, &mut outbox, config, deadline).await
+                let Self { mut stream, head, config, within, .. } = self;
+                send(&mut stream, &mut outbox, deadline(within)).await?;
+                Ok(switching.socket(stream, &head, config))
             }
             Err(error) => {
                 self.reject(&Response::from(error)).await;
@@ -333,24 +335,32 @@ impl Switching {
         Ok(Self { head_len: upgrade.request().head_len(), acceptance })
     }
 
-    /// Writes the answer. What came behind the request's head is the connection's.
-    async fn end<S: AsyncRead + AsyncWrite + Unpin>(
+    /// The connection that has begun with the answer. What came behind the request's head is the
+    /// connection's.
+    fn socket<S: AsyncRead + AsyncWrite + Unpin>(
         self,
-        mut stream: S,
+        stream: S,
         head: &[u8],
-        outbox: &mut Outbox,
         config: Arc<Config>,
-        deadline: Instant,
-    ) -> Result<WebSocket<S>, Error> {
-        within(deadline, async { Ok(write(&mut stream, outbox).await?) }).await?;
+    ) -> WebSocket<S> {
         let early = head.get(self.head_len..).unwrap_or_default();
         let socket = WebSocket::new(stream, Role::Server, config)
             .with_early_bytes(early)
             .with_subprotocol(self.acceptance.subprotocol.as_deref());
         #[cfg(feature = "deflate")]
         let socket = socket.with_deflate(self.acceptance.deflate);
-        Ok(socket)
+        socket
     }
+}
+
+/// Sends the answer that upgrades.
+async fn send<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    outbox: &mut Outbox,
+    deadline: Instant,
+) -> Result<(), Error> {
+    let written = timeout_at(deadline, write(stream, outbox)).await;
+    Ok(written.map_err(|_| Error::OpeningTimedOut)??)
 }
 
 /// Answers with a response that refuses, and ends the transport when the client has read it, or after
