@@ -5,7 +5,7 @@ use std::collections::vec_deque::Drain;
 use std::fmt;
 
 use bytes::Bytes;
-use sockeye_protocol::{CloseReason, Frames, Prepared};
+use sockeye_protocol::{CloseReason, Frames, Prepared, SendError};
 
 use crate::guard::drop_each;
 
@@ -138,7 +138,6 @@ impl Batch {
     }
 
     /// Whether there is room for a message of this cost, which is taken then.
-    #[inline]
     pub(crate) fn admit(&mut self, cost: usize) -> bool {
         if cost > self.room && !(self.takes_any && self.is_empty()) {
             return false;
@@ -147,12 +146,28 @@ impl Batch {
         true
     }
 
-    #[inline]
-    pub(crate) fn push_small(&mut self, small: Small<'_>) {
+    /// Frames a message behind the others, if there is room for it. Most go behind few others.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, small: Small<'_>) -> Result<(), SendError> {
+        let cost = Frames::framed_len(small.len());
+        if cost > self.room || self.frames.len() >= FRAMES_BYTES_MAX {
+            return self.put_any(small);
+        }
+        self.room -= cost;
         small.push_to(&mut self.frames);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn put_any(&mut self, small: Small<'_>) -> Result<(), SendError> {
+        if !self.admit(Frames::framed_len(small.len())) {
+            return Err(SendError::Full);
+        }
         if self.frames.len() >= FRAMES_BYTES_MAX {
             self.close_frames();
         }
+        small.push_to(&mut self.frames);
+        Ok(())
     }
 
     pub(crate) fn push(&mut self, outgoing: Outgoing) {

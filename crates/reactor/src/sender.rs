@@ -153,7 +153,8 @@ impl Sender {
     /// [`SendError::Full`].
     #[inline]
     pub fn put_text_copy(&self, text: &str, batch: &mut Batch) -> Result<(), SendError> {
-        self.put_small(Small::Text(text), batch)
+        debug_assert!(self.copies(text.len()), "the caller has asked");
+        batch.put(Small::Text(text))
     }
 
     /// As [`put_text_copy`](Self::put_text_copy), for a binary message.
@@ -162,17 +163,8 @@ impl Sender {
     /// [`SendError::Full`].
     #[inline]
     pub fn put_binary_copy(&self, payload: &[u8], batch: &mut Batch) -> Result<(), SendError> {
-        self.put_small(Small::Binary(payload), batch)
-    }
-
-    #[inline]
-    fn put_small(&self, small: Small<'_>, batch: &mut Batch) -> Result<(), SendError> {
-        debug_assert!(self.copies(small.len()), "the caller has asked");
-        if !batch.admit(Frames::framed_len(small.len())) {
-            return Err(SendError::Full);
-        }
-        batch.push_small(small);
-        Ok(())
+        debug_assert!(self.copies(payload.len()), "the caller has asked");
+        batch.put(Small::Binary(payload))
     }
 
     /// Queues what is in a batch, which is older than all that waits there, a close included, and counts

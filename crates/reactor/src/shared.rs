@@ -135,7 +135,7 @@ impl Shared {
     /// What was published in this turn comes before what the session is sent otherwise from now on.
     #[inline]
     pub(crate) fn let_groups_go_first(&mut self, link: &mut Link, connection: &mut Connection) {
-        if self.memberships.has_waiting() && link.rare.is_some() {
+        if link.rare.is_some() && self.memberships.has_waiting() {
             self.deliver(link, connection);
         }
     }

@@ -21,6 +21,17 @@ pub(super) struct Room {
 impl Room {
     pub(super) const NONE: Self = Self { messages: 0, bytes: 0 };
 
+    /// A message came, if it is not the last that there is room for. Returns whether it did.
+    #[inline]
+    pub(super) const fn take_but_last(&mut self, bytes: usize) -> bool {
+        if self.messages <= 1 || self.bytes <= bytes {
+            return false;
+        }
+        self.messages -= 1;
+        self.bytes -= bytes;
+        true
+    }
+
     /// A message came. Returns whether it was the last that there is room for.
     #[inline]
     pub(super) const fn take(&mut self, bytes: usize) -> bool {
@@ -103,6 +114,11 @@ mod tests {
             .collect();
         assert_eq!(half, [false, false, false, true, true, true]);
         assert_eq!(counts.messages(), 0);
+        let mut room = counts.room(LIMITS);
+        let but_last: Vec<bool> = (0..5).map(|_| room.take_but_last(1)).collect();
+        assert_eq!(but_last, [true, true, true, false, false]);
+        assert!(room.take(1), "the last is left");
+        assert!(counts.room(LIMITS).take_but_last(9) && !counts.room(LIMITS).take_but_last(10));
         assert!(!counts.room(LIMITS).take(9));
         assert!(counts.room(LIMITS).take(10), "the bytes count as well");
         counts.add(1, 10);

@@ -121,6 +121,29 @@ pub(super) enum Put {
     Busy(Message),
 }
 
+/// Takes a text that is not the first message of this read, if there is memory for it, and room for more than it. Most of
+/// all messages are such, so nothing else is asked here.
+#[inline]
+pub(super) fn put_text(id: SocketId, text: &str) -> bool {
+    with(|hand| {
+        if hand.holder != id.as_u64() {
+            return false;
+        }
+        let Some(spare) = hand.shelf.spare_for(text.len()) else { return false };
+        if !hand.room.take_but_last(text.len()) {
+            hand.shelf.reuse_text(spare);
+            return false;
+        }
+        hand.incoming.push_back(Message::Text(spare));
+        // Written where it lies: what was moved right after it was written would have to wait for that.
+        if let Some(Message::Text(copy)) = hand.incoming.back_mut() {
+            copy.push_str(text);
+        }
+        true
+    })
+    .unwrap_or(false)
+}
+
 /// Takes a message of this read; `room` is what the inbox has.
 #[inline]
 pub(super) fn put(id: SocketId, room: impl FnOnce() -> Room, arrived: impl Arrived) -> Put {

@@ -56,6 +56,28 @@ impl SocketHandler {
         }
     }
 
+    #[inline(never)]
+    fn event_of_any_kind(&self, peer: &mut Peer<'_>, event: Event<'_>) {
+        match event {
+            Event::Text(text) => self.deliver(peer, text),
+            Event::Binary(payload) => self.deliver(peer, payload),
+            Event::Pong(payload) => {
+                let Stage::Open(shared) = &self.0 else { return };
+                let own = ping::round_trip(&payload, peer.now())
+                    .filter(|_| shared.pinging.load(Ordering::Relaxed));
+                if let Some(round_trip) = own.or_else(|| peer.round_trip()) {
+                    shared.note_round_trip(round_trip);
+                }
+            }
+            // Its end follows, and tells who closed first.
+            Event::Close(_) => {
+                let Stage::Open(shared) = &self.0 else { return };
+                if shared.holds_end() { peer.pause() } else { peer.resume() }
+            }
+            _ => {}
+        }
+    }
+
     /// What is not wanted is not even made a message.
     #[inline]
     fn deliver(&self, peer: &mut Peer<'_>, arrived: impl Arrived) {
@@ -135,24 +157,15 @@ impl Handler for SocketHandler {
     }
 
     fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
-        match event {
-            Event::Text(text) => self.deliver(peer, text),
-            Event::Binary(payload) => self.deliver(peer, payload),
-            Event::Pong(payload) => {
-                let Stage::Open(shared) = &self.0 else { return };
-                let own = ping::round_trip(&payload, peer.now())
-                    .filter(|_| shared.pinging.load(Ordering::Relaxed));
-                if let Some(round_trip) = own.or_else(|| peer.round_trip()) {
-                    shared.note_round_trip(round_trip);
-                }
-            }
-            // Its end follows, and tells who closed first.
-            Event::Close(_) => {
-                let Stage::Open(shared) = &self.0 else { return };
-                if shared.holds_end() { peer.pause() } else { peer.resume() }
-            }
-            _ => {}
+        // The common case by itself, so that nothing is kept for the others.
+        if let (Event::Text(text), Stage::Open(shared)) = (&event, &self.0)
+            && text.is_borrowed()
+            && !(shared.pinging.load(Ordering::Relaxed) | shared.is_deaf())
+            && hand::put_text(shared.id(), text)
+        {
+            return;
         }
+        self.event_of_any_kind(peer, event);
     }
 
     fn after_read(&mut self, peer: &mut Peer<'_>) {

@@ -50,7 +50,7 @@ impl Receiver {
     /// [`Error::Cancelled`] if a [`Canceller`] said so.
     pub fn recv(&mut self) -> impl Future<Output = Result<Message, Error>> + Send {
         // Not an async function: its state would stand between the messages of a batch and their route.
-        poll_fn(|context| self.poll_recv(context.waker()))
+        poll_fn(|context| self.poll_recv(Some(context.waker())))
     }
 
     /// Waits for the next message, at most so long. With a duration of zero it takes what is there.
@@ -61,7 +61,7 @@ impl Receiver {
     pub async fn recv_timeout(&mut self, duration: Duration) -> Result<Message, Error> {
         let mut deadline = None;
         poll_fn(|context| {
-            if let Poll::Ready(received) = self.poll_recv(context.waker()) {
+            if let Poll::Ready(received) = self.poll_recv(Some(context.waker())) {
                 return Poll::Ready(received);
             }
             let deadline = *deadline.get_or_insert_with(|| self.shared().now() + duration);
@@ -77,7 +77,10 @@ impl Receiver {
     /// # Errors
     /// [`Error::Timeout`] if none is. Otherwise as [`recv`](Self::recv).
     pub fn try_recv(&mut self) -> Result<Message, Error> {
-        self.take(None).unwrap_or(Err(Error::Timeout))
+        match self.poll_recv(None) {
+            Poll::Ready(received) => received,
+            Poll::Pending => Err(Error::Timeout),
+        }
     }
 
     /// Waits for the next piece of a message and copies it into the buffer: as much as there is, or as fits. A piece of
@@ -122,43 +125,39 @@ impl Receiver {
         })
     }
 
+    /// The next message, from where the oldest lie. If nothing is there yet, the waker will be woken. What is returned is
+    /// made where it is found, since to move a message costs as much as to find it.
     #[inline]
-    fn poll_recv(&mut self, waker: &Waker) -> Poll<Result<Message, Error>> {
-        self.take(Some(waker)).map_or(Poll::Pending, Poll::Ready)
-    }
-
-    /// The next message, from where the oldest lie; `None`: nothing is there yet, and the waker will be woken.
-    #[inline]
-    fn take(&mut self, waker: Option<&Waker>) -> Option<Result<Message, Error>> {
+    fn poll_recv(&mut self, waker: Option<&Waker>) -> Poll<Result<Message, Error>> {
         let shared = self.sender.shared();
         // The common case: nothing is older than what the loop has at hand.
         if self.extra.is_none()
             && !shared.is_cancelled()
             && let Some(message) = hand::take(shared.id())
         {
-            return Some(Ok(message));
+            return Poll::Ready(Ok(message));
         }
-        self.take_oldest(waker)
+        self.poll_oldest(waker)
     }
 
     #[inline(never)]
-    fn take_oldest(&mut self, waker: Option<&Waker>) -> Option<Result<Message, Error>> {
+    fn poll_oldest(&mut self, waker: Option<&Waker>) -> Poll<Result<Message, Error>> {
         if self.extra.is_some() {
             if let Some(rest) = self.take_begun() {
-                return Some(Ok(rest));
+                return Poll::Ready(Ok(rest));
             }
             if let Some(message) = self.take_batched() {
-                return Some(Ok(message));
+                return Poll::Ready(Ok(message));
             }
         }
         let shared = self.sender.shared();
         if shared.take_cancelled() {
-            return Some(Err(Error::Cancelled));
+            return Poll::Ready(Err(Error::Cancelled));
         }
         if let Some(message) = hand::take(shared.id()) {
-            return Some(Ok(message));
+            return Poll::Ready(Ok(message));
         }
-        self.take_from_inbox(waker)
+        self.poll_inbox(waker)
     }
 
     fn take_batched(&mut self) -> Option<Message> {
@@ -173,20 +172,22 @@ impl Receiver {
         message
     }
 
-    fn take_from_inbox(&mut self, waker: Option<&Waker>) -> Option<Result<Message, Error>> {
+    fn poll_inbox(&mut self, waker: Option<&Waker>) -> Poll<Result<Message, Error>> {
         let mut messages = match self.shared().take(waker) {
             Taken::Messages(messages) => messages,
             // It came just now: whoever wanted to wake was not told of a waker.
-            Taken::Empty if self.shared().take_cancelled() => return Some(Err(Error::Cancelled)),
-            Taken::Empty => return None,
-            Taken::Closed(closed) => return Some(Err(closed.into())),
+            Taken::Empty if self.shared().take_cancelled() => {
+                return Poll::Ready(Err(Error::Cancelled));
+            }
+            Taken::Empty => return Poll::Pending,
+            Taken::Closed(closed) => return Poll::Ready(Err(closed.into())),
         };
-        let message = messages.pop_front()?;
+        let Some(message) = messages.pop_front() else { return Poll::Pending };
         self.shared().note_taken(&message);
         if !messages.is_empty() {
             self.extra().batch = Some(messages);
         }
-        Some(Ok(message))
+        Poll::Ready(Ok(message))
     }
 
     fn take_begun(&mut self) -> Option<Message> {

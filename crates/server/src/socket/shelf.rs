@@ -10,6 +10,9 @@ const CLASS_MIN: u32 = 5;
 const CLASS_MAX: u32 = 14;
 const CLASSES: usize = (CLASS_MAX - CLASS_MIN + 1) as usize;
 
+/// What is copied by one call; see `Text::append_to` for longer ones.
+const COPIED_AT_ONCE_MAX: usize = 2 * 1024;
+
 /// How many of a class lie idle at most: what a full inbox holds of the small ones, and 32 KiB of the others.
 const IDLE_MAX: [usize; CLASSES] = {
     let mut idle_max = [64; CLASSES];
@@ -31,8 +34,8 @@ pub(super) struct Shelf {
 /// The class whose members have room for so many bytes, at most `BYTES_MAX`.
 #[inline]
 fn class_of(len: usize) -> usize {
-    let bits = usize::BITS - len.saturating_sub(1).leading_zeros();
-    bits.max(CLASS_MIN) as usize - CLASS_MIN as usize
+    let last = len.saturating_sub(1) | ((1 << CLASS_MIN) - 1);
+    (last.ilog2() - (CLASS_MIN - 1)) as usize
 }
 
 impl Shelf {
@@ -53,6 +56,15 @@ impl Shelf {
         };
         text.append_to(&mut copy);
         copy
+    }
+
+    /// Empty memory for a text of so many bytes, at most [`COPIED_AT_ONCE_MAX`], if some lies here.
+    #[inline]
+    pub(super) fn spare_for(&mut self, len: usize) -> Option<String> {
+        if len > COPIED_AT_ONCE_MAX {
+            return None;
+        }
+        self.texts[class_of(len)].pop()
     }
 
     /// Takes the memory of a text for another.
