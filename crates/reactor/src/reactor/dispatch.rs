@@ -276,38 +276,36 @@ fn feed_events<H: Handler>(
         };
         if let Event::Text(_) | Event::Binary(_) = event {
             shared.stats.messages_received += 1;
+            handler.event(&mut Peer::new(link, connection, shared), event);
         } else {
-            note_control(link, connection);
-            if connection.is_held() {
-                tell_close(shared, link, connection, handler, event);
-                continue;
-            }
+            tell_control(shared, link, connection, handler, event);
         }
-        handler.event(&mut Peer::new(link, connection, shared), event);
     }
     Ok(())
 }
 
-/// The peer has closed. What came before is acted on first, and what is said to that leaves first.
+/// A control frame may have been answered, and may have brought a deadline forward. Before a Close
+/// frame what came before it is acted on, and what is said to that leaves before the answer.
 #[cold]
-fn tell_close<H: Handler>(
+#[inline(never)]
+fn tell_control<H: Handler>(
     shared: &mut Shared,
     link: &mut Link,
     connection: &mut Connection,
     handler: &mut H,
-    close: Event<'_>,
+    event: Event<'_>,
 ) {
-    let mut peer = Peer::new(link, connection, shared);
-    handler.after_read(&mut peer);
-    handler.event(&mut peer, close);
-    shared.let_end(link, connection);
-}
-
-/// A control frame may have been answered, and may have brought a deadline forward.
-#[cold]
-fn note_control(link: &mut Link, connection: &Connection) {
     link.note_level(connection.config());
     link.set(Flag::Hastened);
+    let is_held = connection.is_held();
+    let mut peer = Peer::new(link, connection, shared);
+    if is_held {
+        handler.after_read(&mut peer);
+    }
+    handler.event(&mut peer, event);
+    if is_held {
+        shared.let_end(link, connection);
+    }
 }
 
 fn feed_spill<H: Handler>(

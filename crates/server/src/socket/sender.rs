@@ -70,7 +70,7 @@ impl Sender {
     /// # Errors
     /// As for [`send_text`](Self::send_text).
     pub fn send(&self, message: impl Into<Message>) -> Sending<'_> {
-        Sending { sender: self, stage: Stage::Begun(message.into()) }
+        Sending { sender: Some(self), stage: Stage::Begun(message.into()) }
     }
 
     async fn send_when_ready(&self, mut message: Message) -> Result<(), Error> {
@@ -258,7 +258,8 @@ impl Sender {
 /// If it is polled again after it was ready, as futures of async functions do.
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Sending<'s> {
-    sender: &'s Sender,
+    /// `None` once it was ready.
+    sender: Option<&'s Sender>,
     stage: Stage<'s>,
 }
 
@@ -266,28 +267,38 @@ enum Stage<'s> {
     Begun(Message),
     /// In a box of its own, as above.
     Waits(Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 's>>),
-    Ended,
 }
 
-impl Sending<'_> {
+impl<'s> Sending<'s> {
     #[inline(never)]
-    fn poll_slowly(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let (sender, shared) = (self.sender, self.sender.shared());
-        let mut waiting = match std::mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::Begun(message) => match shared.offer(message) {
-                Err((SendError::Full, refused)) => Box::pin(sender.send_when_ready(refused)),
+    fn poll_slowly(
+        &mut self,
+        sender: &'s Sender,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        let shared = sender.shared();
+        if let Stage::Begun(message) = &mut self.stage {
+            let message = std::mem::replace(message, Message::Text(String::new()));
+            match shared.offer(message) {
+                Err((SendError::Full, refused)) => {
+                    self.stage = Stage::Waits(Box::pin(sender.send_when_ready(refused)));
+                }
                 sent => {
+                    self.sender = None;
                     return Poll::Ready(sent.map_err(|(error, _message)| shared.send_error(error)));
                 }
-            },
-            Stage::Waits(waiting) => waiting,
-            Stage::Ended => panic!("`Sending` was polled again after it was ready"),
-        };
-        let sent = waiting.as_mut().poll(context);
-        if sent.is_pending() {
-            self.stage = Stage::Waits(waiting);
+            }
         }
-        sent
+        match &mut self.stage {
+            Stage::Waits(waiting) => {
+                let sent = waiting.as_mut().poll(context);
+                if sent.is_ready() {
+                    self.sender = None;
+                }
+                sent
+            }
+            Stage::Begun(_) => unreachable!("what was refused waits"),
+        }
     }
 }
 
@@ -296,14 +307,14 @@ impl Future for Sending<'_> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let shared = self.sender.shared();
+        let sender = self.sender.expect("a send that was ready is not polled again");
         if let Stage::Begun(message) = &mut self.stage
-            && shared.say(message)
+            && sender.shared().say(message)
         {
-            self.stage = Stage::Ended;
+            self.sender = None;
             return Poll::Ready(Ok(()));
         }
-        self.poll_slowly(context)
+        self.poll_slowly(sender, context)
     }
 }
 
