@@ -243,6 +243,10 @@ async fn the_headers_of_an_answer_are_kept_on_request() {
         let (one, mut other) = tokio::io::duplex(64 * 1024);
         let client = Client::new("ws://localhost/").subprotocol("chat");
         let client = if keeps { client.keep_response_headers() } else { client };
+        #[cfg_attr(
+            not(feature = "deflate"),
+            expect(clippy::needless_update, reason = "compression is the third field")
+        )]
         let acceptance = Acceptance {
             subprotocol: Some("chat".into()),
             headers: headers.clone(),
