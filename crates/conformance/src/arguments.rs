@@ -83,8 +83,7 @@ pub(crate) struct Autobahn {
 pub(crate) enum Subject {
     /// An event route, and an outward connection of the reactor
     Events,
-    /// An async route and the client's sockets: a loop of receiving and sending, which gets its turn
-    /// after what arrived was taken in
+    /// An async route, and the client's sockets on another thread: a loop of receiving and sending
     Conversation,
     /// The example `blocking_echo` of the protocol, and the client `blocking_client`
     Blocking,

@@ -7,7 +7,8 @@ use sockeye_interop::Fault;
 
 use super::blocking::Blocking;
 use super::report::Report;
-use super::run::{AGENT, END_WITHIN, Progress, Role, Run, START_WITHIN, Selection, planned};
+use super::role::Role;
+use super::run::{AGENT, END_WITHIN, Progress, Run, START_WITHIN, Selection, planned};
 use super::suite::Suite;
 use super::tokio_driver::Tokio;
 use super::visit::{Answer, Conversations, Events, Visitor};

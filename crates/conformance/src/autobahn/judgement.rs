@@ -157,6 +157,7 @@ mod tests {
     use super::*;
     use crate::arguments::Subject;
     use crate::autobahn::expectation::Compression;
+    use crate::autobahn::role::Role;
 
     fn judge(planned: &[&str], results: &[(&str, &str, &str)]) -> Judgement {
         let case = |text: &str| text.parse::<Case>().expect("a case's number");
@@ -165,7 +166,8 @@ mod tests {
             let (behavior, behavior_close) = ((*behavior).to_owned(), (*close).to_owned());
             (case(number), Verdict { behavior, behavior_close })
         });
-        let tested = Tested { subject: Subject::Events, compression: Compression::NotBuilt };
+        let (subject, role) = (Subject::Events, Role::Server);
+        let tested = Tested { subject, role, compression: Compression::NotBuilt };
         Judgement::new(&planned, &Report(verdicts.collect()), tested)
     }
 

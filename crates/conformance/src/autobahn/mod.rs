@@ -13,6 +13,7 @@ mod judgement;
 mod expectation;
 mod report;
 mod case;
+mod role;
 mod echo;
 
 use std::io::{self, Write as _};
@@ -25,7 +26,8 @@ use crate::arguments::Autobahn;
 
 use expectation::Tested;
 use judgement::Judgement;
-use run::{Role, Selection};
+use role::Role;
+use run::Selection;
 use suite::Suite;
 
 /// The exit status where the suite cannot be had, so that a script can tell this from a fault.
@@ -41,7 +43,6 @@ pub(crate) fn autobahn(options: &Autobahn) -> Result<ExitCode, Fault> {
             return Ok(ExitCode::from(NOT_TO_BE_HAD));
         }
     };
-    let tested = Tested::of_this_build(selection.subject);
     let both = options.server == options.client;
     let client = options.client || (both && selection.subject.has_client());
     let mut as_expected = true;
@@ -53,6 +54,7 @@ pub(crate) fn autobahn(options: &Autobahn) -> Result<ExitCode, Fault> {
             Role::Server => server::test(&suite, &selection)?,
             Role::Client => client::test(&suite, &selection)?,
         };
+        let tested = Tested::of_this_build(selection.subject, role);
         let judgement = Judgement::new(&run.planned, &run.report, tested);
         as_expected &= judgement.is_as_expected();
         let title = format!(

@@ -9,6 +9,7 @@ use sockeye_interop::{Fault, Program};
 
 use super::case::Case;
 use super::report::Report;
+use super::role::Role;
 use crate::arguments::{Autobahn, Subject};
 
 /// Our name in the reports.
@@ -26,24 +27,6 @@ const RUN_WITHIN: Duration = Duration::from_secs(2 * 3600);
 const QUICK: &[&str] = &[
     "1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.1.*", "9.2.*", "10.*", "12.1.1", "13.1.1",
 ];
-
-/// Which of Sockeye's roles is tested.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Role {
-    /// Against the suite's fuzzing client.
-    Server,
-    /// Against the suite's fuzzing server.
-    Client,
-}
-
-impl Role {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Client => "client",
-        }
-    }
-}
 
 /// Which cases are run, as the suite's patterns, and who answers.
 #[derive(Debug)]

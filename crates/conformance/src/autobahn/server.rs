@@ -11,8 +11,9 @@ use sockeye_protocol::Config;
 use super::drivers;
 use super::echo::make_room;
 use super::report::Report;
+use super::role::Role;
 use super::run::{
-    AGENT, CASE_WITHIN, END_WITHIN, Progress, Role, Run, START_WITHIN, Selection, begun, planned,
+    AGENT, CASE_WITHIN, END_WITHIN, Progress, Run, START_WITHIN, Selection, begun, planned,
 };
 use super::sockeye_server;
 use super::suite::Suite;
