@@ -112,7 +112,8 @@ impl Endpoint {
         let result = act(connection, &mut Output { outbox, mask_keys: keys, buffers, now: *now });
         let closed = self.connection.closed();
         assert!(self.closed.is_none() || self.closed.as_ref() == closed, "the verdict changed");
-        assert!(closed.is_none() || !self.connection.is_open(), "closed and open");
+        let (is_open, is_held) = (self.connection.is_open(), self.connection.is_held());
+        assert_eq!(closed.is_some() && is_open, is_held, "closed and open");
         self.closed = closed.cloned();
         if !self.connection.is_open() && self.open_len.is_none() {
             self.open_len = Some(self.sent_len + self.outbox.len());

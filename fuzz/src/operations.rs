@@ -37,6 +37,9 @@ pub fn operate(mut choices: Choices<'_>) {
         pings: 0,
         behind_close: Vec::new(),
     };
+    if choices.coin() {
+        subject.endpoint.connection.hold_ends();
+    }
     while !choices.is_empty() {
         subject.step(choices);
         subject.check();
@@ -104,9 +107,10 @@ impl Subject {
                 self.endpoint.now += Duration::from_millis(choices.number().into());
                 let _ = self.handle_timeout();
             }
-            12 => {
-                self.endpoint.with(|connection, output| connection.outbox_drained(output));
-            }
+            12 => match choices.coin() {
+                true => self.endpoint.with(|connection, output| connection.outbox_drained(output)),
+                false => self.endpoint.with(|connection, output| connection.let_end(output)),
+            },
             13 => match choices.below(3) {
                 0 => self.at_now(Connection::suspend_keepalive),
                 1 => self.at_now(Connection::resume_keepalive),
