@@ -101,24 +101,19 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
         "| threads | messages/s | server's ns per message | server, processors | load, processors |"
     );
     println!("| --- | ---: | ---: | ---: | ---: |");
+    let messages = |outcome: &Outcome| outcome.messages_per_second;
+    let nanos = |outcome: &Outcome| outcome.nanos_each;
     for (threads, outcomes) in [(1, &one), (2, &two)] {
-        let middle = |of: fn(&Outcome) -> f64| median(&outcomes.iter().map(of).collect::<Vec<_>>());
         println!(
             "| {threads} | {:.0} | {:.0} | {:.2} | {:.2} |",
-            middle(|outcome| outcome.messages_per_second),
-            middle(|outcome| outcome.nanos_each),
-            middle(|outcome| outcome.server_share),
-            middle(|outcome| outcome.load_share),
+            median(&column(outcomes, messages)),
+            median(&column(outcomes, nanos)),
+            median(&column(outcomes, |outcome| outcome.server_share)),
+            median(&column(outcomes, |outcome| outcome.load_share)),
         );
     }
-    let each = |outcomes: &[Outcome]| -> Vec<f64> {
-        outcomes.iter().map(|outcome| outcome.nanos_each).collect()
-    };
-    let rates = |outcomes: &[Outcome]| -> Vec<f64> {
-        outcomes.iter().map(|outcome| outcome.messages_per_second).collect()
-    };
-    let rate = Estimate::of_ratios(&rates(&two), &rates(&one));
-    let cost = Estimate::of_ratios(&each(&two), &each(&one));
+    let rate = Estimate::of_ratios(&column(&two, messages), &column(&one, messages));
+    let cost = Estimate::of_ratios(&column(&two, nanos), &column(&one, nanos));
     println!(
         "\nmessages per second with two: {:.2} ({:.2} to {:.2}) of one's; a message's processor time: \
          {:.2} ({:.2} to {:.2}) of one's, so {:.2} times as many where the load takes nothing from them",
@@ -131,4 +126,9 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
         2.0 / cost.median,
     );
     Ok(())
+}
+
+/// One figure of all outcomes.
+fn column(outcomes: &[Outcome], of: impl Fn(&Outcome) -> f64) -> Vec<f64> {
+    outcomes.iter().map(of).collect()
 }

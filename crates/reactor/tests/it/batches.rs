@@ -9,7 +9,7 @@ use sockeye_reactor::engine::Conditions;
 use sockeye_reactor::{Batch, Config, Group, Peer, Policy};
 
 use crate::frames::TEXT;
-use crate::support::{Moment, silent};
+use crate::support::{Brittle, Moment, silent};
 use crate::world::{Client, World};
 
 fn shown(client: &mut Client) -> Vec<String> {
@@ -98,21 +98,6 @@ fn what_was_published_in_a_turn_comes_before_a_batch_that_begins_in_it() {
     });
     world.settle();
     assert_eq!(shown(&mut client), ["published", "said"]);
-}
-
-/// A payload whose owner panics when it goes.
-struct Brittle;
-
-impl AsRef<[u8]> for Brittle {
-    fn as_ref(&self) -> &[u8] {
-        &[7; 20_000]
-    }
-}
-
-impl Drop for Brittle {
-    fn drop(&mut self) {
-        panic!("as the test wants it");
-    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use sockeye_reactor::{
 };
 
 use crate::frames::{CLOSE, TEXT, close, masked, request};
-use crate::support::{Moment, Script, Told, echo};
+use crate::support::{Brittle, Moment, Script, Told, echo};
 use crate::world::{Client, World};
 
 /// Where something is done.
@@ -276,21 +276,6 @@ fn threat_q5_q6_a_handler_may_end_another_session_that_has_events_in_the_same_ba
     world.settle();
     assert_eq!(third.next(), None, "a stale command finds nothing");
     assert_eq!(world.reactor.open_sessions(), 2);
-}
-
-/// A payload whose owner panics when it is dropped.
-struct Brittle;
-
-impl AsRef<[u8]> for Brittle {
-    fn as_ref(&self) -> &[u8] {
-        &[7; 20_000]
-    }
-}
-
-impl Drop for Brittle {
-    fn drop(&mut self) {
-        panic!("as the test wants it");
-    }
 }
 
 #[test]

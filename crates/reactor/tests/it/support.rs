@@ -194,3 +194,18 @@ impl Service for Scripts {
         self.log.borrow_mut().push(told);
     }
 }
+
+/// A payload whose owner panics when it is dropped.
+pub(crate) struct Brittle;
+
+impl AsRef<[u8]> for Brittle {
+    fn as_ref(&self) -> &[u8] {
+        &[7; 20_000]
+    }
+}
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        panic!("as the test wants it");
+    }
+}
