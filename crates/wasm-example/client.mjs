@@ -1,10 +1,11 @@
-// A WebSocket client of which only the bytes are Node's: `node client.mjs MODULE URL CLOSE_WITHIN MESSAGE..` sends each
-// message, prints what comes, and closes when as many have come. A message `#N` is N bytes of binary.
+// A WebSocket client of which only the bytes are Node's: `node client.mjs MODULE URL WITHIN MESSAGE..` sends each message,
+// prints what comes, and closes when as many have come. A message `#N` is N bytes of binary. Opening and closing may take
+// WITHIN milliseconds each.
 import { randomFillSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 
-const [, , file, url, closeWithin, ...messages] = process.argv;
+const [, , file, url, within, ...messages] = process.argv;
 const random = new Uint32Array(1);
 const host = { now: () => performance.now(), random: () => randomFillSync(random)[0] };
 const module = await WebAssembly.instantiate(readFileSync(file), { host });
@@ -13,11 +14,18 @@ const wasm = module.instance.exports;
 const bytes = (address, length) => new Uint8Array(wasm.memory.buffer, address, length);
 const say = (said) => bytes(wasm.say(said.length), said.length).set(said);
 const text = (words) => new TextEncoder().encode(words);
+// So much is given to Node at a time, which tells when all that it has is on its way.
+const WRITTEN_MAX = 64 * 1024;
+// A longer time is none for `setTimeout`. To be early does no harm.
+const TIMER_MAX = 2 ** 31 - 1;
 
 say(text(url));
-if (!wasm.start(Number(closeWithin))) throw new Error(`${url} is no URL`);
-const { hostname, port } = new URL(url);
-const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true, noDelay: true });
+if (!wasm.start(Number(within))) throw new Error(`${url} is no URL`);
+const { protocol, hostname, port } = new URL(url);
+// The socket speaks in the clear; for `wss` it would be one of `node:tls`.
+if (protocol !== 'ws:') throw new Error(`${url} is not for ws:`);
+const host4or6 = hostname.replace(/^\[|\]$/g, '');
+const socket = connect({ host: host4or6, port: Number(port || 80), allowHalfOpen: true, noDelay: true });
 
 let missing = messages.length;
 let timer;
@@ -42,21 +50,22 @@ function found(what) {
 // After whatever happened: write, obey, and set the clock.
 function settle() {
     // What Node would only queue stays in the outbox, which has a limit, and is not added to by more that is read.
-    for (let length; !socket.writableNeedDrain && (length = wasm.output_len()) > 0; wasm.sent(length)) {
-        if (!socket.writableEnded) socket.write(bytes(wasm.output(), length).slice());
+    const waits = () => Math.min(wasm.output_len(), WRITTEN_MAX);
+    for (let length; !socket.writableNeedDrain && (length = waits()) > 0; wasm.sent(length)) {
+        if (socket.writable) socket.write(bytes(wasm.output(), length).slice());
     }
     if (socket.writableNeedDrain) socket.pause();
     const transport = wasm.transport();
-    if (transport === 1 && !socket.writableEnded) socket.end();
+    // What waits goes first: behind it lies the Close frame that tells the server why.
+    if (transport === 1 && wasm.output_len() === 0 && !socket.writableEnded) socket.end();
     if (transport === 2) socket.destroy();
     clearTimeout(timer);
     const due = wasm.due();
     if (due >= 0 && transport !== 2) {
-        timer = setTimeout(() => (wasm.handle_timeout(), settle()), Math.ceil(due));
+        timer = setTimeout(() => (wasm.handle_timeout(), settle()), Math.min(Math.ceil(due), TIMER_MAX));
     }
 }
 
-socket.on('connect', settle);
 socket.on('data', (data) => {
     while (data.length > 0) {
         const piece = data.subarray(0, wasm.room());
@@ -66,7 +75,9 @@ socket.on('data', (data) => {
     }
     settle();
 });
-socket.on('drain', () => (socket.resume(), settle()));
+socket.on('drain', () => (socket.resume(), wasm.drained(), settle()));
 socket.on('end', () => (wasm.receive_eof(), settle()));
-socket.on('error', () => (wasm.receive_eof(), settle()));
+socket.on('error', (error) => (console.error(error.message), wasm.receive_eof(), settle()));
 socket.on('close', () => console.log(`closed ${wasm.closed()}`));
+// Node keeps the request until it has connected, for which there is no time beside that of the opening.
+settle();

@@ -1,33 +1,16 @@
-//! The connection of an instance.
+//! The connection of an instance, from its request to its end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye_protocol::handshake::{ClientHandshake, ClientRequest, HeadLimits, Reply, Url};
-use sockeye_protocol::{Buffers, CloseCode, Config, Connection, Event, Outbox, Output, Transport};
+use sockeye_protocol::{Buffers, Config, Connection, Instant, Outbox, Output, Transport};
 
+use super::found::{Found, Place};
 use super::host::{self, HostKeys};
 
 /// The most that the host may bring at once.
 const INPUT_BYTES: usize = 64 * 1024;
-
-/// What `receive` has found, as the host is told it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Found {
-    /// All that was brought has been taken.
-    Nothing = 0,
-    /// The connection is open.
-    Open = 1,
-    /// A text message.
-    Text = 2,
-    /// A binary message.
-    Binary = 3,
-    /// Something that needs no answer from the host.
-    Control = 4,
-    /// The server refused, or did not speak the protocol: end the transport.
-    Refused = 5,
-}
 
 pub(crate) struct Client {
     config: Arc<Config>,
@@ -38,36 +21,37 @@ pub(crate) struct Client {
     input: Vec<u8>,
     taken: usize,
     brought: usize,
-    /// The payload that was found last: a place in `input`, or a message of several reads.
-    found: (usize, usize),
-    owned: Vec<u8>,
+    /// The message that was found last.
+    pub(crate) place: Place,
 }
 
 enum Phase {
-    Opening(ClientHandshake),
+    /// The server has until then to answer.
+    Opening(ClientHandshake, Instant),
     Open(Connection),
+    /// The server refused, did not speak the protocol, or took too long.
     Refused,
 }
 
 impl Client {
-    /// Begins the opening handshake, unless that is no URL.
-    pub(crate) fn start(url: &str, close_within: Duration) -> Option<Self> {
+    /// Begins the opening handshake, unless that is no URL. It must be done `within` the time that
+    /// the closing one has as well.
+    pub(crate) fn start(url: &str, within: Duration) -> Option<Self> {
         let request = ClientRequest::new(&Url::parse(url).ok()?);
         let mut config = Config::default();
-        config.close_within = close_within;
+        config.close_within = within;
         let mut outbox = Outbox::new();
         let limits = HeadLimits::default();
         let handshake = ClientHandshake::start(&request, host::nonce(), limits, &mut outbox);
         Some(Self {
             config: Arc::new(config),
-            phase: Phase::Opening(handshake),
+            phase: Phase::Opening(handshake, host::time() + within),
             outbox,
             buffers: Buffers::default(),
             input: vec![0; INPUT_BYTES],
             taken: 0,
             brought: 0,
-            found: (0, 0),
-            owned: Vec::new(),
+            place: Place::default(),
         })
     }
 
@@ -83,12 +67,12 @@ impl Client {
         Some(code(connection, &mut Output { outbox, mask_keys, buffers, now }))
     }
 
-    /// Takes what `brought` bytes at the beginning of `input` hold, up to the next event. With 0 it
-    /// goes on with those of the last call.
+    /// Takes what `brought` bytes at the beginning of [`input`](Self::input) hold, up to the next
+    /// event. With 0 it goes on with those of the last call.
     pub(crate) fn receive(&mut self, brought: usize) -> Found {
-        if let Phase::Opening(handshake) = &mut self.phase {
+        if let Phase::Opening(handshake, _) = &mut self.phase {
             // The head's bytes lie one behind another until it is whole.
-            self.brought += brought;
+            self.brought = INPUT_BYTES.min(self.brought.saturating_add(brought));
             let received = self.input.get(..self.brought).unwrap_or_default();
             self.phase = match handshake.receive(received) {
                 Ok(None) if self.brought < INPUT_BYTES => return Found::Nothing,
@@ -98,8 +82,7 @@ impl Client {
                 }
                 _ => Phase::Refused,
             };
-            let is_open = matches!(self.phase, Phase::Open(_));
-            return if is_open { Found::Open } else { Found::Refused };
+            return if let Phase::Open(_) = self.phase { Found::Open } else { Found::Refused };
         }
         if brought > 0 {
             (self.taken, self.brought) = (0, brought.min(INPUT_BYTES));
@@ -110,33 +93,18 @@ impl Client {
         let (mask_keys, now) = (&mut HostKeys, host::time());
         let mut output = Output { outbox, mask_keys, buffers, now };
         let mut input = &mut self.input[self.taken..self.brought];
-        // An error has put its Close frame into the outbox, and shows in `transport`.
         let event = connection.receive(&mut input, &mut output);
         self.taken = self.brought - input.len();
-        let (found, place, owned) = match event {
-            Ok(Some(Event::Text(text))) => {
-                let place = (text.as_ptr() as usize, text.len());
-                let owned = (!text.is_borrowed()).then(|| text.into_string().into_bytes());
-                (Found::Text, place, owned)
-            }
-            Ok(Some(Event::Binary(payload))) => {
-                let place = (payload.as_ptr() as usize, payload.len());
-                (Found::Binary, place, (!payload.is_borrowed()).then(|| payload.into_vec()))
-            }
-            Ok(Some(_)) => return Found::Control,
-            Ok(None) | Err(_) => return Found::Nothing,
-        };
-        // A message of several reads is kept until the next is found; moving it leaves it in place.
-        if let Some(owned) = owned {
-            buffers.give_back(std::mem::replace(&mut self.owned, owned));
+        match event {
+            Ok(Some(event)) => self.place.note(event, buffers),
+            // An error has put its Close frame into the outbox, and shows in `transport`.
+            Ok(None) | Err(_) => Found::Nothing,
         }
-        self.found = place;
-        found
     }
 
     /// Where the host puts what comes next, and for how much there is room.
     pub(crate) fn input(&mut self) -> &mut [u8] {
-        let begin = if matches!(self.phase, Phase::Opening(_)) { self.brought } else { 0 };
+        let begin = if matches!(self.phase, Phase::Opening(..)) { self.brought } else { 0 };
         self.input.get_mut(begin..).unwrap_or_default()
     }
 
@@ -148,30 +116,35 @@ impl Client {
         }
     }
 
-    /// In how many milliseconds time is to be told, if ever.
-    pub(crate) fn due(&self) -> Option<f64> {
-        let Phase::Open(connection) = &self.phase else { return None };
-        let due = connection.poll_timeout()?.saturating_duration_since(host::time());
-        Some(due.as_secs_f64() * 1e3)
+    /// So much of what is to be sent is on its way. A pong that had to wait for that follows.
+    pub(crate) fn sent(&mut self, len: usize) {
+        self.outbox.advance(len.min(self.outbox.len()));
+        self.speak(Connection::outbox_drained);
+    }
+
+    /// When time is to be told, if ever.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Opening(_, deadline) => Some(*deadline),
+            Phase::Open(connection) => connection.poll_timeout(),
+            Phase::Refused => None,
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self) {
+        match &self.phase {
+            Phase::Opening(_, deadline) if *deadline <= host::time() => self.phase = Phase::Refused,
+            // Whatever it says shows in what is to be sent and in `transport`.
+            _ => drop(self.speak(|connection, output| connection.handle_timeout(output))),
+        }
     }
 
     /// What to do with the transport once everything is sent.
     pub(crate) fn transport(&self) -> Transport {
         match &self.phase {
-            Phase::Opening(_) => Transport::Keep,
+            Phase::Opening(..) => Transport::Keep,
             Phase::Open(connection) => connection.transport(),
             Phase::Refused => Transport::Close,
         }
-    }
-
-    /// The code with which it was closed, once that is known.
-    pub(crate) fn closed(&self) -> Option<CloseCode> {
-        let Phase::Open(connection) = &self.phase else { return None };
-        connection.closed().map(|closed| closed.code)
-    }
-
-    /// Where the payload lies that was found last, and how long it is.
-    pub(crate) const fn found(&self) -> (usize, usize) {
-        self.found
     }
 }

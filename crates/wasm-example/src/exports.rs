@@ -1,7 +1,8 @@
 //! What the host calls. It calls from outside only: none of these calls the host back but for the
 //! time and random numbers, so none is ever entered twice.
 // An exported name is unsafe, since two of the same would be one function: these are the module's
-// only exports, and no other crate in it exports any.
+// only exports, no other crate in it exports any, and `lib.rs` keeps them from targets with a C
+// library, which has a `close` of its own.
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
@@ -9,7 +10,9 @@ use std::time::Duration;
 
 use sockeye_protocol::{CloseCode, Transport};
 
-use super::client::{Client, Found};
+use super::client::Client;
+use super::found::Found;
+use super::host;
 
 thread_local! {
     static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
@@ -32,11 +35,12 @@ pub extern "C" fn say(len: usize) -> *mut u8 {
     })
 }
 
-/// Begins with the URL that was said, and closes within so many milliseconds. `false` if it is none.
+/// Begins with the URL that was said, and opens and closes within so many milliseconds each. `false`
+/// if it is none.
 #[unsafe(no_mangle)]
-pub extern "C" fn start(close_within: f64) -> bool {
-    let close_within = Duration::try_from_secs_f64(close_within / 1e3).unwrap_or(Duration::ZERO);
-    let client = SAID.with_borrow(|url| Client::start(str::from_utf8(url).ok()?, close_within));
+pub extern "C" fn start(within: f64) -> bool {
+    let within = Duration::try_from_secs_f64(within / 1e3).unwrap_or(Duration::ZERO);
+    let client = SAID.with_borrow(|url| Client::start(str::from_utf8(url).ok()?, within));
     CLIENT.with_borrow_mut(|place| {
         *place = client;
         place.is_some()
@@ -62,16 +66,16 @@ pub extern "C" fn receive(len: usize) -> Found {
     with(Found::Nothing, |client| client.receive(len))
 }
 
-/// Where the message lies that was found, until the next call.
+/// Where the message lies that was found, until the host calls `receive` again or brings more.
 #[unsafe(no_mangle)]
 pub extern "C" fn found() -> usize {
-    with(0, |client| client.found().0)
+    with(0, |client| client.place.address)
 }
 
 /// How long it is.
 #[unsafe(no_mangle)]
 pub extern "C" fn found_len() -> usize {
-    with(0, |client| client.found().1)
+    with(0, |client| client.place.len)
 }
 
 /// Tells that the transport has ended.
@@ -115,14 +119,16 @@ pub extern "C" fn close() -> bool {
 /// In how many milliseconds to call `handle_timeout`; less than 0 means never.
 #[unsafe(no_mangle)]
 pub extern "C" fn due() -> f64 {
-    with(-1.0, |client| client.due().unwrap_or(-1.0))
+    let left = |client: &mut Client| {
+        Some(client.due()?.saturating_duration_since(host::time()).as_secs_f64() * 1e3)
+    };
+    with(None, left).unwrap_or(-1.0)
 }
 
 /// Does what is due.
 #[unsafe(no_mangle)]
 pub extern "C" fn handle_timeout() {
-    // Whatever it says shows in what is to be sent and in `transport`.
-    with(None, |client| client.speak(|connection, output| connection.handle_timeout(output).ok()));
+    with((), Client::handle_timeout);
 }
 
 /// Where the next bytes lie that are to be sent.
@@ -140,7 +146,14 @@ pub extern "C" fn output_len() -> usize {
 /// Tells that so many of them were sent.
 #[unsafe(no_mangle)]
 pub extern "C" fn sent(len: usize) {
-    with((), |client| client.outbox.advance(len.min(client.outbox.len())));
+    with((), |client| client.sent(len));
+}
+
+/// Tells that the transport, which had taken enough for a while, takes more. A ping may have lain
+/// behind what had to wait, and could not be answered meanwhile.
+#[unsafe(no_mangle)]
+pub extern "C" fn drained() {
+    with(None, |client| client.speak(|connection, output| connection.postpone_pong(output.now)));
 }
 
 /// What to do with the transport when everything was sent: 0 keep it, 1 end its sending half, 2 end
@@ -157,5 +170,7 @@ pub extern "C" fn transport() -> u32 {
 /// The code with which the connection has closed; 0 while that is not known.
 #[unsafe(no_mangle)]
 pub extern "C" fn closed() -> u32 {
-    with(0, |client| client.closed().map_or(0, |code| code.as_u16().into()))
+    with(None, |client| client.speak(|connection, _| connection.closed().map(|closed| closed.code)))
+        .flatten()
+        .map_or(0, |code| code.as_u16().into())
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use sockeye::Server;
 use sockeye_interop::{Fault, Node, Program, scratch};
 use sockeye_protocol::handshake::{Acceptance, Answered, HeadLimits, ServerHandshake, Upgrade};
-use sockeye_protocol::{Buffers, Config, Instant, Outbox, Output};
+use sockeye_protocol::{Buffers, Config, FrameHeader, Instant, Outbox, Output};
 
 /// The first build compiles the protocol for another target.
 const BUILD_WITHIN: Duration = Duration::from_secs(600);
@@ -38,31 +38,42 @@ fn module() -> PathBuf {
         .clone()
 }
 
-/// What the client prints.
-fn client(address: SocketAddr, path: &str, close_within: &str, messages: &[&str]) -> Vec<String> {
+/// A client whose handshakes have so many milliseconds each.
+fn start(url: &str, within: &str, messages: &[&str]) -> Program {
     let mut command = Node::command().expect("a Node");
-    command.arg(format!("{CRATE}/client.mjs")).arg(module());
-    command.arg(format!("ws://{address}{path}")).arg(close_within).args(messages);
-    let mut program = Program::start(command).expect("Node starts");
+    command.arg(format!("{CRATE}/client.mjs")).arg(module()).arg(url).arg(within).args(messages);
+    Program::start(command).expect("Node starts")
+}
+
+/// What the client prints.
+fn client(address: SocketAddr, path: &str, within: &str, messages: &[&str]) -> Vec<String> {
+    let mut program = start(&format!("ws://{address}{path}"), within, messages);
     program.succeed(WITHIN).expect("it ends well")
 }
 
-/// A server that upgrades, says `bytes`, and tells all that it hears until the client ends.
-fn raw_server(bytes: &'static [u8]) -> (SocketAddr, JoinHandle<Vec<u8>>) {
+/// A server for one client, on a thread of its own.
+fn raw_server<T: Send + 'static>(
+    serve: impl FnOnce(TcpStream) -> T + Send + 'static,
+) -> (SocketAddr, JoinHandle<T>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
-    let serve = move || {
-        let (mut stream, _) = listener.accept().expect("a client");
-        upgrade(&mut stream);
-        stream.write_all(bytes).expect("said");
-        let mut heard = Vec::new();
-        let _ = stream.read_to_end(&mut heard);
-        heard
+    let accept = move || {
+        let (stream, _) = listener.accept().expect("a client");
+        stream.set_read_timeout(Some(WITHIN)).expect("a timeout");
+        serve(stream)
     };
-    (address, std::thread::spawn(serve))
+    (address, std::thread::spawn(accept))
 }
 
-fn upgrade(stream: &mut TcpStream) {
+/// Upgrades and says `behind`, all at once, and returns what it hears until the client ends.
+fn say_behind_the_answer(mut stream: TcpStream, behind: &[u8]) -> Vec<u8> {
+    upgrade(&mut stream, behind);
+    let mut heard = Vec::new();
+    let _ = stream.read_to_end(&mut heard);
+    heard
+}
+
+fn upgrade(stream: &mut TcpStream, behind: &[u8]) {
     let config = Arc::new(Config::default());
     let mut handshake = ServerHandshake::new(HeadLimits::default());
     let (mut received, mut outbox, mut buffers) = (Vec::new(), Outbox::new(), Buffers::default());
@@ -75,7 +86,20 @@ fn upgrade(stream: &mut TcpStream) {
         let accept = |_: &Upgrade<'_>| Ok(Acceptance::default());
         answered = handshake.answer(&received, &config, &mut output, accept);
     }
+    outbox.append(behind);
     outbox.write_to(stream).expect("the answer");
+}
+
+/// "Hello", masked, which a server's frames must not be.
+const BAD: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+
+/// Asserts that these are the bytes of a Close frame with this code and nothing else.
+fn assert_close(frame: &[u8], code: u16) {
+    let &[first, second, a, b, _, _, high, low] = frame else {
+        panic!("{} bytes: {:?}", frame.len(), &frame[..frame.len().min(64)]);
+    };
+    assert_eq!([first, second], [0x88, 0x82]);
+    assert_eq!([high ^ a, low ^ b], code.to_be_bytes());
 }
 
 #[test]
@@ -100,17 +124,66 @@ fn messages_of_any_size_come_back() {
 
 #[test]
 fn a_bad_frame_is_answered_with_its_code() {
-    // "Hello", masked, which a server's frames must not be.
-    let (address, server) = raw_server(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
-    assert_eq!(client(address, "/", "100", &[]), ["closed 1002"]);
+    let (address, server) = raw_server(|stream| say_behind_the_answer(stream, BAD));
+    assert_eq!(client(address, "/", "5000", &[]), ["closed 1002"]);
+    assert_close(&server.join().expect("it ends"), 1002);
+}
+
+#[test]
+fn what_waits_is_sent_before_the_end() {
+    // More than Node takes at once is to be sent when the connection fails.
+    let (address, server) = raw_server(|stream| say_behind_the_answer(stream, BAD));
+    let messages = ["#300000"; 3];
+    assert_eq!(client(address, "/", "20000", &messages), ["closed 1002"]);
     let heard = server.join().expect("it ends");
-    assert_eq!((heard.len(), heard[0], heard[1]), (8, 0x88, 0x82));
-    assert_eq!([heard[6] ^ heard[2], heard[7] ^ heard[3]], 1002_u16.to_be_bytes());
+    let close = heard.split_at(3 * (300_000 + FrameHeader::BYTES_MAX).min(heard.len())).1;
+    assert_close(close, 1002);
+}
+
+#[test]
+fn a_ping_that_came_while_much_waited_is_answered() {
+    let (address, server) = raw_server(|mut stream| {
+        upgrade(&mut stream, b"\x89\x01?");
+        let mut heard = vec![0; 3 * (300_000 + FrameHeader::BYTES_MAX) + 7];
+        stream.read_exact(&mut heard).expect("three messages and a pong");
+        let mut rest = Vec::new();
+        stream.write_all(b"\x88\x00").expect("a Close");
+        stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
+        let _ = stream.read_to_end(&mut rest);
+        heard.split_off(heard.len() - 7)
+    });
+    assert_eq!(client(address, "/", "5000", &["#300000"; 3]), ["closed 1005"]);
+    let pong = server.join().expect("it hears a pong");
+    assert_eq!((pong[0], pong[1], pong[6] ^ pong[2]), (0x8a, 0x81, b'?'));
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_given_up() {
+    let (address, server) = raw_server(|mut stream| {
+        let mut request = Vec::new();
+        // Part of an answer is none.
+        stream.write_all(b"HTTP/1.1 101 ").expect("said");
+        let _ = stream.read_to_end(&mut request);
+        request
+    });
+    assert_eq!(client(address, "/", "300", &["Hello"]), ["closed 0"]);
+    assert!(server.join().expect("it ends").ends_with(b"\r\n\r\n"));
+}
+
+#[test]
+fn what_is_for_tls_is_not_said_in_the_clear() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let mut program = start(&format!("wss://{address}/"), "1000", &[]);
+    assert!(!program.wait(WITHIN).expect("it ends").success());
+    assert!(program.heard().iter().any(|line| line.contains("is not for ws:")));
+    listener.set_nonblocking(true).expect("an option");
+    assert!(listener.accept().is_err(), "somebody has come");
 }
 
 #[test]
 fn a_close_that_nobody_answers_ends_in_time() {
     // The echo of what the client says, so that it closes, and then nothing.
-    let (address, _server) = raw_server(b"\x81\x05Hello");
-    assert_eq!(client(address, "/", "100", &["Hello"]), ["text Hello", "closed 1006"]);
+    let (address, _server) = raw_server(|stream| say_behind_the_answer(stream, b"\x81\x05Hello"));
+    assert_eq!(client(address, "/", "500", &["Hello"]), ["text Hello", "closed 1006"]);
 }
