@@ -27,11 +27,8 @@ pub struct MessageEcho {
 
 #[derive(Debug)]
 enum Phase {
-    Opening {
-        handshake: ServerHandshake,
-        received: Vec<u8>,
-        deadline: Instant,
-    },
+    /// Some of a request has come, and the rest has until then.
+    Opening(ServerHandshake, Vec<u8>, Instant),
     Open(Connection),
     /// The request was refused; what still comes is discarded until then.
     Refused(Instant),
@@ -40,29 +37,37 @@ enum Phase {
 impl MessageEcho {
     /// A server for a peer that comes at `now`, with messages of at most so many bytes. The heap
     /// must hold four of them, and 2 KiB: one that comes in pieces, in a buffer of up to twice its
-    /// size, and its answer.
+    /// size, and its answer. It panics where it does not, as `alloc` does.
     #[must_use]
     pub fn new(message_bytes_max: usize, now: Instant) -> Self {
         let mut config = Config::default();
         config.message_bytes_max = message_bytes_max;
-        // Nothing is read while something waits, so what waits answers one read and what it ended.
-        config.outbox_bytes_max = 2 * (message_bytes_max + FrameHeader::BYTES_MAX);
+        // Nothing is read while something waits, so what waits answers one read and what it ended: a
+        // message, or a request, whose answer is shorter than this.
+        config.outbox_bytes_max = 256 + 2 * (message_bytes_max + FrameHeader::BYTES_MAX);
         let limits = HeadLimits { head_bytes_max: 1024, ..HeadLimits::default() };
-        let (handshake, received) = (ServerHandshake::new(limits), Vec::new());
-        let phase = Phase::Opening { handshake, received, deadline: now + OPEN_WITHIN };
+        let phase = Phase::Opening(ServerHandshake::new(limits), Vec::new(), now + OPEN_WITHIN);
         // No buffer is kept: between two messages the heap is free for others.
         let (outbox, buffers) = (Outbox::new(), Buffers::new(0));
         Self { config: Arc::new(config), phase, outbox, buffers }
     }
 
-    /// Writes, reads once into `buffer`, which is not longer than a message, and answers; call it
-    /// again and again, and at the latest when [`due`](Self::due) says. Returns what to do with the
-    /// stream: with `Linger` end its sending half and go on, with `Close` all of it.
+    /// Writes, reads once into `buffer`, no more than a message is long, and answers; call it again
+    /// and again, and at the latest when [`due`](Self::due) says. Returns what to do with the stream:
+    /// with `Linger` end its sending half and go on, with `Close` all of it.
     pub fn poll(&mut self, wire: &mut impl Wire, buffer: &mut [u8], now: Instant) -> Transport {
+        let waited = self.outbox.len();
         self.write(wire);
+        if let Phase::Open(connection) = &mut self.phase
+            && self.outbox.len() < waited
+        {
+            // A ping may have lain behind what has gone, and could not be answered.
+            connection.postpone_pong(now);
+        }
         // What is not read waits on the other side: this is all of backpressure.
         if self.outbox.is_empty() {
-            match wire.read(buffer) {
+            let most = buffer.len().min(self.config.message_bytes_max);
+            match wire.read(buffer.get_mut(..most).unwrap_or_default()) {
                 Ok(len) => self.receive(buffer.get_mut(..len).unwrap_or_default(), now),
                 Err(_) => self.receive_eof(now),
             }
@@ -74,10 +79,10 @@ impl MessageEcho {
                 let _ = connection.handle_timeout(&mut output);
                 connection.transport()
             }
-            Phase::Opening { deadline, .. } | Phase::Refused(deadline) if *deadline <= now => {
+            Phase::Opening(.., deadline) | Phase::Refused(deadline) if *deadline <= now => {
                 Transport::Close
             }
-            Phase::Opening { .. } => Transport::Keep,
+            Phase::Opening(..) => Transport::Keep,
             Phase::Refused(_) => Transport::Linger,
         };
         self.write(wire);
@@ -106,7 +111,7 @@ impl MessageEcho {
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Opening { deadline, .. } | Phase::Refused(deadline) => Some(*deadline),
+            Phase::Opening(.., deadline) | Phase::Refused(deadline) => Some(*deadline),
             Phase::Open(connection) => connection.poll_timeout(),
         }
     }
@@ -114,7 +119,7 @@ impl MessageEcho {
     fn receive(&mut self, input: &mut [u8], now: Instant) {
         let mut output = Output::server(&mut self.outbox, &mut self.buffers, now);
         match &mut self.phase {
-            Phase::Opening { handshake, received, .. } => {
+            Phase::Opening(handshake, received, _) => {
                 received.extend_from_slice(input);
                 let accept = |_: &Upgrade<'_>| Ok(Acceptance::default());
                 match handshake.answer(received, &self.config, &mut output, accept) {

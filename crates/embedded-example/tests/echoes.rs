@@ -9,6 +9,10 @@ use std::time::Duration;
 use sockeye_embedded_example::{FrameEcho, Lost, MessageEcho, Wire};
 use sockeye_protocol::{Config, FrameHeader, Instant, Opcode, Transport};
 
+/// What the firmware does.
+#[path = "../src/script.rs"]
+mod script;
+
 thread_local! {
     /// Allocations, bytes held, and the most that were held.
     static HEAP: Cell<(u64, i64, i64)> = const { Cell::new((0, 0, 0)) };
@@ -51,7 +55,7 @@ struct Script<'s> {
     said: &'s [u8],
     piece: usize,
     /// Fixed memory, so that the test itself does not allocate while it counts.
-    heard: [u8; 4096],
+    heard: [u8; 16 * 1024],
     len: usize,
     /// How much it takes before it takes no more.
     room: usize,
@@ -59,7 +63,7 @@ struct Script<'s> {
 
 impl<'s> Script<'s> {
     fn new(said: &'s [u8], piece: usize) -> Self {
-        Self { said, piece, heard: [0; 4096], len: 0, room: usize::MAX }
+        Self { said, piece, heard: [0; 16 * 1024], len: 0, room: usize::MAX }
     }
 
     fn heard(&self) -> &[u8] {
@@ -130,14 +134,68 @@ fn frames_come_back_through_any_buffer_and_allocate_nothing() {
         for size in [1, 3, 64, 4096] {
             let mut buffer = [0; 4096];
             let mut wire = Script::new(&said, usize::MAX);
-            let mut echo = FrameEcho::new(&Config::default());
+            let mut echo = FrameEcho::new(&Config::default(), &mut buffer[..size]);
             let (before, ..) = HEAP.get();
-            while echo.poll(&mut wire, &mut buffer[..size]) == Ok(false) {}
+            while echo.poll(&mut wire) == Ok(false) {}
             assert_eq!(HEAP.get().0, before, "it allocates");
             // A frame that came in pieces goes out in pieces, all of them behind one header.
             assert_eq!(wire.heard(), expected, "through {size} bytes");
         }
     }
+}
+
+#[test]
+fn a_close_that_breaks_a_rule_is_answered_with_what_is_wrong() {
+    let bodies: [(&[u8], &[u8]); 6] = [
+        (b"", b""),
+        (b"\x03\xe9bye", &1001_u16.to_be_bytes()),
+        (b"\x03", &1002_u16.to_be_bytes()),
+        (b"\x03\xed", &1002_u16.to_be_bytes()),
+        (b"\x03\xe8\xff", &1007_u16.to_be_bytes()),
+        (b"\x03\xe8half \xe6\x96", &1007_u16.to_be_bytes()),
+    ];
+    for (body, reply) in bodies {
+        let said = frame(true, Opcode::Close, Some([9, 8, 7, 6]), body);
+        for size in [1, 3, 64] {
+            let mut buffer = [0; 64];
+            let mut wire = Script::new(&said, usize::MAX);
+            let mut echo = FrameEcho::new(&Config::default(), &mut buffer[..size]);
+            while echo.poll(&mut wire) == Ok(false) {}
+            assert_eq!(wire.heard(), frame(true, Opcode::Close, None, reply), "{body:?}");
+        }
+    }
+}
+
+#[test]
+fn frames_wait_for_a_wire_without_room() {
+    let hello = frame(true, Opcode::Text, Some([1, 2, 3, 4]), b"Hello");
+    let said = [hello.repeat(2), frame(true, Opcode::Close, Some([9, 8, 7, 6]), b"")].concat();
+    let mut buffer = [0; 16];
+    let mut wire = Script::new(&said, usize::MAX);
+    let mut echo = FrameEcho::new(&Config::default(), &mut buffer);
+    for room in 0..=16 {
+        // A byte more for each call: it comes back though nothing more is taken.
+        wire.room = usize::from(room > 0);
+        let is_closed = room == 16;
+        assert_eq!(echo.poll(&mut wire), Ok(is_closed), "{room}");
+        assert_eq!(wire.len, room, "{room}");
+        let buffered = if room < 7 { 16 } else { said.len() };
+        assert!(said.len() - wire.said.len() <= buffered, "{room}");
+    }
+    assert_eq!(wire.heard(), b"\x81\x05Hello\x81\x05Hello\x88\x00");
+    // Behind the end everything is discarded.
+    wire.said = &hello;
+    assert_eq!((echo.poll(&mut wire), wire.said.len(), wire.len), (Ok(true), 0, 16));
+}
+
+#[test]
+fn the_firmware_s_script_is_answered() {
+    let mut buffer = [0; 256];
+    let answers = b"\x81\x05Hello\x88\x00";
+    assert_eq!(script::frames(&mut buffer).heard(), answers);
+    let messages = script::messages(&mut buffer);
+    assert!(messages.heard().starts_with(b"HTTP/1.1 101 "));
+    assert!(messages.heard().ends_with(&[&b"\r\n\r\n"[..], answers].concat()));
 }
 
 /// The answer to `REQUEST`, and what the messages of `conversation` come to.
@@ -178,6 +236,85 @@ fn messages_come_back_on_a_small_heap() {
             // What the firmware has, half of which must be left for the allocator's own losses.
             assert!(most <= 8 * 1024, "{most} bytes of heap");
         }
+    }
+}
+
+#[test]
+fn the_longest_messages_take_no_more_of_the_heap_than_was_said() {
+    const MOST: i64 = 4 * 2048 + 2 * 1024;
+    let key = Some([9, 8, 7, 6]);
+    let longest = [b'x'; 2048];
+    // In one frame, in two, and in many; each once more behind it, and a ping with all that it may have.
+    for pieces in [1, 2, 32] {
+        let mut said = REQUEST.to_vec();
+        for _ in 0..3 {
+            for (index, piece) in longest.chunks(2048 / pieces).enumerate() {
+                let opcode = if index == 0 { Opcode::Binary } else { Opcode::Continuation };
+                said.extend(frame(index + 1 == pieces, opcode, key, piece));
+            }
+            said.extend(frame(true, Opcode::Ping, key, &[b'?'; 125]));
+        }
+        said.extend(frame(true, Opcode::Close, key, b""));
+        for piece in [7, 256] {
+            let (heard, most) = run(&said, piece);
+            assert!(heard.ends_with(b"\x88\x00"));
+            assert!(most <= MOST, "{most} bytes of heap, {pieces} pieces, {piece} at a time");
+        }
+    }
+}
+
+#[test]
+fn what_came_behind_a_request_is_answered_however_short_messages_are() {
+    // One read has the end of the request and as many messages as fit.
+    let hello = frame(true, Opcode::Text, Some([1, 2, 3, 4]), &[b'a'; 57]);
+    let (first, last) = REQUEST.split_at(REQUEST.len() - 1);
+    let said = [last, &hello].concat();
+    let mut buffer = [0; 4096];
+    let mut wire = Script::new(first, usize::MAX);
+    let mut echo = MessageEcho::new(64, Instant::ZERO);
+    for _ in 0..first.len() {
+        let _ = echo.poll(&mut wire, &mut buffer, Instant::ZERO);
+    }
+    wire.said = &said;
+    assert_eq!(echo.poll(&mut wire, &mut buffer, Instant::ZERO), Transport::Keep);
+    assert!(wire.heard().ends_with(&frame(true, Opcode::Text, None, &[b'a'; 57])));
+    // A longer buffer is no leave to take in more than can be answered.
+    let many = hello.repeat(9);
+    wire.said = &many;
+    for _ in 0..many.len() {
+        assert_eq!(echo.poll(&mut wire, &mut buffer, Instant::ZERO), Transport::Keep);
+    }
+    assert!(wire.heard().ends_with(&frame(true, Opcode::Text, None, &[b'a'; 57]).repeat(10)));
+}
+
+#[test]
+fn a_peer_that_takes_little_is_no_silent_one() {
+    let mut buffer = [0; 256];
+    let mut wire = Script::new(REQUEST, 256);
+    let mut echo = MessageEcho::new(2048, Instant::ZERO);
+    let mut now = Instant::ZERO;
+    assert_eq!(echo.poll(&mut wire, &mut buffer, now), Transport::Keep);
+    let long = frame(true, Opcode::Binary, Some([1, 2, 3, 4]), &[b'x'; 200]);
+    wire.said = &long;
+    wire.room = 0;
+    // Some bytes now and then: the ping lies behind them, and cannot be answered.
+    for _ in 0..20 {
+        assert_eq!(echo.poll(&mut wire, &mut buffer, now), Transport::Keep);
+        now += Duration::from_secs(5);
+        wire.room = 8;
+    }
+    wire.room = usize::MAX;
+    assert_eq!(echo.poll(&mut wire, &mut buffer, now), Transport::Keep);
+    let ping = wire.heard().iter().rposition(|byte| *byte == 0x89).expect("a ping");
+    let pong = frame(true, Opcode::Pong, Some([1, 2, 3, 4]), &wire.heard()[ping + 2..]);
+    wire.said = &pong;
+    assert_eq!(echo.poll(&mut wire, &mut buffer, now), Transport::Keep);
+    assert!(echo.due().is_some_and(|due| due > now + Duration::from_secs(10)), "it was heard");
+    // One that takes nothing at all is.
+    wire.room = 0;
+    wire.said = &long;
+    while echo.poll(&mut wire, &mut buffer, now) == Transport::Keep {
+        now = echo.due().expect("a deadline");
     }
 }
 

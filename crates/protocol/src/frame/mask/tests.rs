@@ -12,12 +12,14 @@ fn naive(key: [u8; 4], payload: &[u8]) -> Vec<u8> {
 fn msk_01_every_length_alignment_and_phase_against_the_naive_loop() {
     let key = [0x37, 0xfa, 0x21, 0x3d];
     let bytes: Vec<u8> = (0..1100_u32).map(|index| (index * 31 % 251) as u8).collect();
-    // An interpreter takes its time: what is short whole, and what is long at the ends of vectors.
-    let is_tried = |len: &usize| !cfg!(miri) || *len <= 40 || *len % 32 <= 1;
+    // An interpreter takes its time: there what is short whole, and what is long at ends of vectors.
+    let is_tried = |len: &usize| !cfg!(miri) || *len <= 33 || [63, 129, 256, 289].contains(len);
+    let aligns = if cfg!(miri) { vec![0, 1, 15] } else { (0..16).collect() };
     for len in (0..=1024).filter(is_tried) {
         // Every phase where the ends of loops lie, one for each alignment behind that.
         let phases = if len <= 160 { 4 } else { 1 };
-        for (align, phase) in (0..16).flat_map(|align| (0..phases).map(move |phase| (align, phase)))
+        for (align, phase) in
+            aligns.iter().flat_map(|&align| (0..phases).map(move |phase| (align, phase)))
         {
             let source = &bytes[align..align + len];
             let phase = rotate_key(key, (align + phase) as u64);
@@ -66,7 +68,7 @@ fn utf_01_a_masked_text_of_long_characters_is_judged_as_std_judges_it() {
     let key = [0xfa, 0x21, 0x3d, 0x80];
     let lens = [0..20, 60..72, 120..132, 250..262].into_iter().flatten();
     let cases = lens.flat_map(|len| (0..4).map(move |before| (len, before)));
-    for (len, before) in cases.step_by(if cfg!(miri) { 7 } else { 1 }) {
+    for (len, before) in cases.step_by(if cfg!(miri) { 31 } else { 1 }) {
         for character in ["é", "文", "🦀"] {
             let count = len / character.len();
             let text = "a".repeat(before) + &character.repeat(count);
