@@ -15,6 +15,9 @@ pub(crate) const HEADER_BYTES_MAX: usize = 14;
 /// From this many bytes on further frames begin anew, so that an outbox with some room can take some.
 const FRAMES_BYTES_MAX: usize = 64 * 1024;
 
+/// A header says the length of a payload of up to so many bytes in its shortest form (RFC 6455 section 5.2).
+const SHORT_BYTES_MAX: usize = 125;
+
 pub(crate) enum Outgoing {
     /// Small messages, framed already.
     Frames(Frames),
@@ -150,7 +153,8 @@ impl Batch {
     #[inline(always)]
     pub(crate) fn put(&mut self, small: Small<'_>) -> Result<(), SendError> {
         let cost = Frames::framed_len(small.len());
-        if cost > self.room || self.frames.len() >= FRAMES_BYTES_MAX {
+        let is_short = small.len() <= SHORT_BYTES_MAX;
+        if !is_short || cost > self.room || self.frames.len() >= FRAMES_BYTES_MAX {
             return self.put_any(small);
         }
         self.room -= cost;

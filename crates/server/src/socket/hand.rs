@@ -18,6 +18,7 @@ use super::counts::Room;
 use super::id::SocketId;
 use super::queue::Messages;
 use super::shelf::Shelf;
+use super::tray::Tray;
 use crate::message::Message;
 
 thread_local! {
@@ -33,7 +34,7 @@ struct Hand {
     is_polled: bool,
     /// The holder has come for more than there was, since it is polled.
     wants_more: bool,
-    incoming: Messages,
+    incoming: Tray,
     room: Room,
     outgoing: Batch,
     shelf: Shelf,
@@ -46,11 +47,30 @@ impl Hand {
             listens: false,
             is_polled: false,
             wants_more: false,
-            incoming: Messages::new(),
+            incoming: Tray::new(),
             room: Room::NONE,
             outgoing: Batch::new(),
             shelf: Shelf::new(),
         }
+    }
+
+    /// The first message of a read comes. `false`: what lies here is another's, which is being polled.
+    fn take_up(&mut self, id: SocketId, room: impl FnOnce() -> Room) -> bool {
+        if self.is_polled {
+            return false;
+        }
+        if self.holder != 0 {
+            self.abandon();
+        }
+        self.holder = id.as_u64();
+        self.room = room();
+        true
+    }
+
+    /// Whether what the socket says may be put into the batch.
+    #[inline]
+    fn hears(&self, id: SocketId) -> bool {
+        self.listens && self.holder == id.as_u64()
     }
 
     /// Empties the hand: a panic has ended whoever held it.
@@ -121,25 +141,15 @@ pub(super) enum Put {
     Busy(Message),
 }
 
-/// Takes a text that is not the first message of this read, if there is memory for it, and room for more than it. Most of
-/// all messages are such, so nothing else is asked here.
+/// Takes a text, if there is memory for it where it comes, and room for more than it. Most of all messages are such, so
+/// nothing else is asked here.
 #[inline]
-pub(super) fn put_text(id: SocketId, text: &str) -> bool {
+pub(super) fn put_text(id: SocketId, room: impl FnOnce() -> Room, text: &str) -> bool {
     with(|hand| {
-        if hand.holder != id.as_u64() {
+        if hand.holder != id.as_u64() && !hand.take_up(id, room) {
             return false;
         }
-        let Some(spare) = hand.shelf.spare_for(text.len()) else { return false };
-        if !hand.room.take_but_last(text.len()) {
-            hand.shelf.reuse_text(spare);
-            return false;
-        }
-        hand.incoming.push_back(Message::Text(spare));
-        // Written where it lies: what was moved right after it was written would have to wait for that.
-        if let Some(Message::Text(copy)) = hand.incoming.back_mut() {
-            copy.push_str(text);
-        }
-        true
+        hand.incoming.put_text(text, &mut hand.room)
     })
     .unwrap_or(false)
 }
@@ -150,19 +160,12 @@ pub(super) fn put(id: SocketId, room: impl FnOnce() -> Room, arrived: impl Arriv
     HAND.with(|hand| {
         let Ok(mut hand) = hand.try_borrow_mut() else { return Put::Busy(arrived.into_message()) };
         let hand = &mut *hand;
-        if hand.holder != id.as_u64() {
-            if hand.is_polled {
-                return Put::Busy(arrived.into_message());
-            }
-            if hand.holder != 0 {
-                hand.abandon();
-            }
-            hand.holder = id.as_u64();
-            hand.room = room();
+        if hand.holder != id.as_u64() && !hand.take_up(id, room) {
+            return Put::Busy(arrived.into_message());
         }
         let message = arrived.keep(&mut hand.shelf);
         let is_full = hand.room.take(message.len());
-        hand.incoming.push_back(message);
+        hand.incoming.put(message, &mut hand.shelf);
         if is_full { Put::Full } else { Put::Taken }
     })
 }
@@ -226,16 +229,14 @@ impl Drop for Unfinished {
 pub(super) fn release() -> Option<Box<Messages>> {
     with(|hand| {
         hand.holder = 0;
-        // The memory stays for the next read.
-        let is_left = !hand.incoming.is_empty();
-        is_left.then(|| Box::new(std::mem::take(&mut hand.incoming)))
+        hand.incoming.clear().map(Box::new)
     })?
 }
 
 /// Nobody will receive what lies here for the socket.
 pub(super) fn forget(id: SocketId) {
     let forgotten =
-        with(|hand| (hand.holder == id.as_u64()).then(|| std::mem::take(&mut hand.incoming)));
+        with(|hand| if hand.holder == id.as_u64() { hand.incoming.clear() } else { None });
     drop(forgotten);
 }
 
@@ -246,7 +247,7 @@ pub(super) fn take(id: SocketId) -> Option<Message> {
         if hand.holder != id.as_u64() {
             return None;
         }
-        let message = hand.incoming.pop_front();
+        let message = hand.incoming.take();
         if message.is_none() {
             hand.wants_more = true;
         }
@@ -259,20 +260,43 @@ pub(super) fn said_bytes(id: SocketId) -> usize {
     with(|hand| if hand.holder == id.as_u64() { hand.outgoing.cost() } else { 0 }).unwrap_or(0)
 }
 
-/// Puts what the socket says into the batch, and keeps its memory. `false`: it must go through the queue, since the
-/// socket is not the one at hand, since something is queued already, or since there is no room.
+/// Puts a short text that the socket says into the batch, and keeps its memory. If it comes back, it must be said in
+/// another way.
 #[inline]
-pub(super) fn say(id: SocketId, outward: &sockeye_reactor::Sender, message: &mut Message) -> bool {
-    with(|hand| {
-        if hand.holder != id.as_u64() || !hand.listens {
+pub(super) fn say_short(
+    id: SocketId,
+    outward: &sockeye_reactor::Sender,
+    mut text: String,
+) -> Result<(), String> {
+    let said = with(|hand| {
+        let said = hand.hears(id)
+            && !outward.is_queued()
+            && outward.put_text_copy(&text, &mut hand.outgoing).is_ok();
+        if said {
+            hand.incoming.reuse(std::mem::take(&mut text), &mut hand.shelf);
+        }
+        said
+    });
+    if said == Some(true) { Ok(()) } else { Err(text) }
+}
+
+/// Puts what the socket says into the batch, and keeps its memory. If it comes back, it must go through the queue, since
+/// the socket is not the one at hand, since something is queued already, or since there is no room.
+pub(super) fn say(
+    id: SocketId,
+    outward: &sockeye_reactor::Sender,
+    mut message: Message,
+) -> Result<(), Message> {
+    let said = with(|hand| {
+        if !hand.hears(id) {
             return false;
         }
         let said = !outward.is_queued()
-            && match message {
+            && match &mut message {
                 Message::Text(text) if outward.copies(text.len()) => {
                     let said = outward.put_text_copy(text, &mut hand.outgoing).is_ok();
                     if said {
-                        hand.shelf.reuse_text(std::mem::take(text));
+                        hand.incoming.reuse(std::mem::take(text), &mut hand.shelf);
                     }
                     said
                 }
@@ -289,8 +313,8 @@ pub(super) fn say(id: SocketId, outward: &sockeye_reactor::Sender, message: &mut
             hand.stop_listening(outward);
         }
         said
-    })
-    .unwrap_or(false)
+    });
+    if said == Some(true) { Ok(()) } else { Err(message) }
 }
 
 /// Moves a long message into the batch.
@@ -316,7 +340,7 @@ fn say_owned(outward: &sockeye_reactor::Sender, message: &mut Message, batch: &m
 /// As [`say`], for a text that is not owned.
 pub(super) fn say_text(id: SocketId, outward: &sockeye_reactor::Sender, text: &str) -> bool {
     with(|hand| {
-        if !hand.listens || hand.holder != id.as_u64() {
+        if !hand.hears(id) {
             return false;
         }
         let said = !outward.is_queued()

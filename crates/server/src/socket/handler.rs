@@ -161,7 +161,7 @@ impl Handler for SocketHandler {
         if let (Event::Text(text), Stage::Open(shared)) = (&event, &self.0)
             && text.is_borrowed()
             && !(shared.pinging.load(Ordering::Relaxed) | shared.is_deaf())
-            && hand::put_text(shared.id(), text)
+            && hand::put_text(shared.id(), || shared.room(), text)
         {
             return;
         }

@@ -25,6 +25,7 @@ mod registry;
 mod address;
 mod life;
 mod hand;
+mod tray;
 mod counts;
 mod queue;
 mod shelf;

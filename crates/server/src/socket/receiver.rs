@@ -137,10 +137,23 @@ impl Receiver {
         {
             return Poll::Ready(Ok(message));
         }
-        self.poll_oldest(waker)
+        // By way of a place of its own, so that a message at hand need not go by way of memory.
+        let mut received = None;
+        self.poll_oldest_into(&mut received, waker);
+        received.map_or(Poll::Pending, Poll::Ready)
     }
 
     #[inline(never)]
+    fn poll_oldest_into(
+        &mut self,
+        received: &mut Option<Result<Message, Error>>,
+        waker: Option<&Waker>,
+    ) {
+        if let Poll::Ready(result) = self.poll_oldest(waker) {
+            *received = Some(result);
+        }
+    }
+
     fn poll_oldest(&mut self, waker: Option<&Waker>) -> Poll<Result<Message, Error>> {
         if self.extra.is_some() {
             if let Some(rest) = self.take_begun() {

@@ -70,7 +70,7 @@ impl Sender {
     /// # Errors
     /// As for [`send_text`](Self::send_text).
     pub fn send(&self, message: impl Into<Message>) -> Sending<'_> {
-        Sending { sender: Some(self), stage: Stage::Begun(message.into()) }
+        Sending { sender: self, stage: Stage::Begun(message.into()) }
     }
 
     async fn send_when_ready(&self, mut message: Message) -> Result<(), Error> {
@@ -258,46 +258,47 @@ impl Sender {
 /// If it is polled again after it was ready, as futures of async functions do.
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Sending<'s> {
-    /// `None` once it was ready.
-    sender: Option<&'s Sender>,
+    sender: &'s Sender,
     stage: Stage<'s>,
 }
 
 enum Stage<'s> {
     Begun(Message),
-    /// In a box of its own, as above.
-    Waits(Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 's>>),
+    Waits(Waiting<'s>),
+    /// It was ready.
+    Over,
 }
 
+/// In a box of its own, as above.
+type Waiting<'s> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 's>>;
+
 impl<'s> Sending<'s> {
+    /// `None`: it waits.
+    #[cold]
     #[inline(never)]
-    fn poll_slowly(
-        &mut self,
-        sender: &'s Sender,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<(), Error>> {
-        let shared = sender.shared();
-        if let Stage::Begun(message) = &mut self.stage {
-            let message = std::mem::replace(message, Message::Text(String::new()));
-            match shared.offer(message) {
-                Err((SendError::Full, refused)) => {
-                    self.stage = Stage::Waits(Box::pin(sender.send_when_ready(refused)));
-                }
-                sent => {
-                    self.sender = None;
-                    return Poll::Ready(sent.map_err(|(error, _message)| shared.send_error(error)));
-                }
+    fn begin(&mut self, message: Message, context: &mut Context<'_>) -> Option<Result<(), Error>> {
+        let (sender, shared) = (self.sender, self.sender.shared());
+        match shared.offer(message) {
+            Err((SendError::Full, refused)) => {
+                self.wait(Box::pin(sender.send_when_ready(refused)), context)
             }
+            sent => Some(sent.map_err(|(error, _message)| shared.send_error(error))),
         }
-        match &mut self.stage {
-            Stage::Waits(waiting) => {
-                let sent = waiting.as_mut().poll(context);
-                if sent.is_ready() {
-                    self.sender = None;
-                }
-                sent
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait(
+        &mut self,
+        mut waiting: Waiting<'s>,
+        context: &mut Context<'_>,
+    ) -> Option<Result<(), Error>> {
+        match waiting.as_mut().poll(context) {
+            Poll::Ready(sent) => Some(sent),
+            Poll::Pending => {
+                self.stage = Stage::Waits(waiting);
+                None
             }
-            Stage::Begun(_) => unreachable!("what was refused waits"),
         }
     }
 }
@@ -307,14 +308,15 @@ impl Future for Sending<'_> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let sender = self.sender.expect("a send that was ready is not polled again");
-        if let Stage::Begun(message) = &mut self.stage
-            && sender.shared().say(message)
-        {
-            self.sender = None;
-            return Poll::Ready(Ok(()));
-        }
-        self.poll_slowly(sender, context)
+        let sent = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Begun(message) => match self.sender.shared().say_short(message) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(message) => self.begin(message, context),
+            },
+            Stage::Waits(waiting) => self.wait(waiting, context),
+            Stage::Over => panic!("a send that was ready is not polled again"),
+        };
+        sent.map_or(Poll::Pending, Poll::Ready)
     }
 }
 

@@ -329,25 +329,33 @@ impl Shared {
         Ok(())
     }
 
-    /// Sends a message by way of the hand, if that can be; then what it consisted of is gone.
+    /// Sends a message by way of the hand, if it is a short text and the way is free. Most are, and all else is left to
+    /// [`offer`](Self::offer).
     #[inline]
-    pub(super) fn say(&self, message: &mut Message) -> bool {
-        let said = !self.mute.load(Ordering::Acquire) && hand::say(self.id, &self.outward, message);
-        if said {
-            self.note_sent();
+    pub(super) fn say_short(&self, message: Message) -> Result<(), Message> {
+        let text = match message {
+            Message::Text(text) if self.outward.copies(text.len()) => text,
+            message => return Err(message),
+        };
+        if self.mute.load(Ordering::Acquire) {
+            return Err(Message::Text(text));
         }
-        said
+        hand::say_short(self.id, &self.outward, text).map_err(Message::Text)?;
+        self.note_sent();
+        Ok(())
     }
 
     /// Sends a message in its type, or gives it back.
-    pub(super) fn offer(&self, mut message: Message) -> Result<(), (SendError, Message)> {
-        if self.say(&mut message) {
-            return Ok(());
+    pub(super) fn offer(&self, message: Message) -> Result<(), (SendError, Message)> {
+        if let Err(error) = self.check_open() {
+            return Err((error, message));
         }
-        match self.check_open() {
-            Ok(()) => self.offer_to_queue(message).inspect(|()| self.note_sent()),
-            Err(error) => Err((error, message)),
+        match hand::say(self.id, &self.outward, message) {
+            Ok(()) => {}
+            Err(message) => self.offer_to_queue(message)?,
         }
+        self.note_sent();
+        Ok(())
     }
 
     fn offer_to_queue(&self, message: Message) -> Result<(), (SendError, Message)> {

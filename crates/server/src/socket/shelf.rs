@@ -11,7 +11,7 @@ const CLASS_MAX: u32 = 14;
 const CLASSES: usize = (CLASS_MAX - CLASS_MIN + 1) as usize;
 
 /// What is copied by one call; see `Text::append_to` for longer ones.
-const COPIED_AT_ONCE_MAX: usize = 2 * 1024;
+pub(super) const COPIED_AT_ONCE_MAX: usize = 2 * 1024;
 
 /// How many of a class lie idle at most: what a full inbox holds of the small ones, and 32 KiB of the others.
 const IDLE_MAX: [usize; CLASSES] = {
@@ -56,15 +56,6 @@ impl Shelf {
         };
         text.append_to(&mut copy);
         copy
-    }
-
-    /// Empty memory for a text of so many bytes, at most [`COPIED_AT_ONCE_MAX`], if some lies here.
-    #[inline]
-    pub(super) fn spare_for(&mut self, len: usize) -> Option<String> {
-        if len > COPIED_AT_ONCE_MAX {
-            return None;
-        }
-        self.texts[class_of(len)].pop()
     }
 
     /// Takes the memory of a text for another.
