@@ -299,6 +299,16 @@ impl Link {
         }
     }
 
+    /// Bytes that were sent through the queue or lie in the outbox, if the queue knows of all of them and the last of what
+    /// was queued has been put there.
+    pub(crate) fn settled_outstanding(&self) -> Option<usize> {
+        let rare = self.rare.as_deref()?;
+        let queue = rare.queue.as_deref()?;
+        let is_settled =
+            rare.pending.is_empty() && !queue.is_posted() && rare.accounted == self.outbox.len();
+        is_settled.then(|| queue.outstanding())
+    }
+
     /// Tells the session's senders that nothing more can be sent.
     pub(crate) fn close_queue(&self) -> Result<(), Panicked> {
         let queue = self.rare.as_ref().and_then(|rare| rare.queue.as_ref());

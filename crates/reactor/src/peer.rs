@@ -198,15 +198,14 @@ impl<'p> Peer<'p> {
     /// [`end_batch`](Self::end_batch) must follow in either case, before anything else is sent here.
     pub fn begin_batch(&mut self, batch: &mut Batch) -> bool {
         debug_assert!(batch.is_empty(), "a batch is ended before the next one begins");
-        self.shared.let_groups_go_first(self.link, self.connection);
-        self.collect_posted();
-        self.link.settle_queue(0);
-        let is_behind = self.link.rare.as_ref().is_some_and(|rare| !rare.pending.is_empty());
-        if is_behind || !self.connection.is_open() {
+        let is_quiet = !self.shared.memberships.has_waiting();
+        let outstanding = if is_quiet { self.link.settled_outstanding() } else { None };
+        let Some(outstanding) = outstanding.or_else(|| self.let_all_go_first()) else {
+            return false;
+        };
+        if !self.connection.is_open() {
             return false;
         }
-        let queue = self.link.rare.as_ref().and_then(|rare| rare.queue.as_ref());
-        let outstanding = queue.map_or(0, |queue| queue.outstanding());
         batch.begin(outstanding, self.connection.config().outbox_bytes_max);
         self.shared.lend(self.link, SEND_BYTES);
         if let Some(memory) = self.shared.outboxes.lend(&mut self.link.outbox).take_spare()
@@ -220,8 +219,8 @@ impl<'p> Peer<'p> {
     /// Sends what is in the batch, and then what senders have queued since it began.
     pub fn end_batch(&mut self, batch: &mut Batch) {
         if !batch.is_empty() {
-            while let Some(outgoing) = batch.pop_item() {
-                self.send_outgoing(outgoing);
+            if !batch.items.is_empty() {
+                self.send_items(batch);
             }
             self.send_frames(&mut batch.frames);
             self.link.note_level(self.connection.config());
@@ -278,6 +277,27 @@ impl<'p> Peer<'p> {
         sent
     }
 
+    /// What senders have queued and what was published goes into the outbox. Returns how much is outstanding then; `None`:
+    /// it does not find room there.
+    #[cold]
+    #[inline(never)]
+    fn let_all_go_first(&mut self) -> Option<usize> {
+        self.shared.let_groups_go_first(self.link, self.connection);
+        self.collect_posted();
+        self.link.settle_queue(0);
+        let Some(rare) = self.link.rare.as_deref() else { return Some(0) };
+        let outstanding = rare.queue.as_ref().map_or(0, |queue| queue.outstanding());
+        rare.pending.is_empty().then_some(outstanding)
+    }
+
+    #[inline(never)]
+    fn send_items(&mut self, batch: &mut Batch) {
+        while let Some(outgoing) = batch.pop_item() {
+            self.send_outgoing(outgoing);
+        }
+    }
+
+    #[inline]
     fn send_frames(&mut self, frames: &mut Frames) {
         if frames.is_empty() {
             return;
@@ -313,6 +333,8 @@ impl<'p> Peer<'p> {
     }
 
     /// Keeps it behind what senders have sent, and counts it with that.
+    #[cold]
+    #[inline(never)]
     fn hold(&mut self, outgoing: Outgoing) {
         let rare = self.link.rare_mut();
         if let Some(queue) = &rare.queue {

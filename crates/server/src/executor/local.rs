@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,7 +24,8 @@ thread_local! {
 pub(crate) struct Local {
     remote: Arc<Remote>,
     ready: RefCell<VecDeque<Arc<TaskWaker>>>,
-    tasks: RefCell<Slab<Task>>,
+    /// A task that is being polled is not in its place, which is kept for it.
+    tasks: RefCell<Slab<Option<Task>>>,
     timers: RefCell<Timers>,
     /// The task that is being polled, and what its waker is known by.
     polled: Cell<Option<(TaskKey, WakerName)>>,
@@ -34,7 +34,6 @@ pub(crate) struct Local {
 
 /// One task.
 struct Task {
-    /// While it is polled another stands here that is always pending.
     future: LocalFuture,
     /// Made once, so that a poll need not count who holds it.
     waker: Waker,
@@ -118,7 +117,7 @@ impl Local {
                 queued: AtomicBool::new(false),
                 remote: Arc::clone(&self.remote),
             }));
-            Task { future, waker: Waker::from(Arc::clone(state)) }
+            Some(Task { future, waker: Waker::from(Arc::clone(state)) })
         });
         made.expect("a slab makes what it inserts")
     }
@@ -144,31 +143,28 @@ impl Local {
     /// Polls a task at once, whether it was woken or not; one that was woken is polled again in its turn. Does nothing
     /// if it has ended, or is being polled.
     pub(crate) fn poll_now(&self, key: TaskKey) {
-        let Some(mut task) = self.lend(key) else { return };
+        let lent = self.tasks.borrow_mut().get_mut(key).and_then(Option::take);
+        let Some(mut task) = lent else { return };
         let outer = self.polled.replace(Some((key, name_of(&task.waker))));
         let mut context = Context::from_waker(&task.waker);
         let polled = catch_unwind(AssertUnwindSafe(|| task.future.as_mut().poll(&mut context)));
         self.polled.set(outer);
         if matches!(polled, Ok(Poll::Pending)) {
             if let Some(place) = self.tasks.borrow_mut().get_mut(key) {
-                *place = task;
+                *place = Some(task);
             }
             return;
         }
-        let place = self.tasks.borrow_mut().remove(key);
-        // Dropping a future runs code of its user.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop((task, place))));
-        let panics = u64::from(polled.is_err()) + u64::from(dropped.is_err());
-        self.panics.set(self.panics.get() + panics);
+        self.end(key, task, polled.is_err());
     }
 
-    /// Takes a task out of its place, which is kept for it.
-    fn lend(&self, key: TaskKey) -> Option<Task> {
-        let mut tasks = self.tasks.borrow_mut();
-        let place = tasks.get_mut(key)?;
-        // Neither of these takes memory.
-        let stand_in = Task { future: Box::pin(pending()), waker: Waker::noop().clone() };
-        Some(std::mem::replace(place, stand_in))
+    #[inline(never)]
+    fn end(&self, key: TaskKey, task: Task, has_panicked: bool) {
+        self.tasks.borrow_mut().remove(key);
+        // Dropping a future runs code of its user.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(task)));
+        let panics = u64::from(has_panicked) + u64::from(dropped.is_err());
+        self.panics.set(self.panics.get() + panics);
     }
 
     /// The loop has ended: its tasks go with it, and one that panics while it is dropped takes no other along.

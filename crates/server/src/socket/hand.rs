@@ -229,7 +229,7 @@ impl Drop for Unfinished {
 pub(super) fn release() -> Option<Box<Messages>> {
     with(|hand| {
         hand.holder = 0;
-        hand.incoming.clear().map(Box::new)
+        hand.incoming.clear()
     })?
 }
 

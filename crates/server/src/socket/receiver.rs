@@ -125,19 +125,26 @@ impl Receiver {
         })
     }
 
+    /// Whether something is older than what the loop has at hand.
+    #[inline]
+    fn has_older(&self) -> bool {
+        let is_older = |extra: &Extra| extra.batch.is_some() || extra.begun.is_some();
+        self.extra.as_deref().is_some_and(is_older)
+    }
+
     /// The next message, from where the oldest lie. If nothing is there yet, the waker will be woken. What is returned is
     /// made where it is found, since to move a message costs as much as to find it.
     #[inline]
     fn poll_recv(&mut self, waker: Option<&Waker>) -> Poll<Result<Message, Error>> {
         let shared = self.sender.shared();
         // The common case: nothing is older than what the loop has at hand.
-        if self.extra.is_none()
+        if !self.has_older()
             && !shared.is_cancelled()
             && let Some(message) = hand::take(shared.id())
         {
             return Poll::Ready(Ok(message));
         }
-        // By way of a place of its own, so that a message at hand need not go by way of memory.
+        // By way of a place of its own, so that a message at hand goes by way of none.
         let mut received = None;
         self.poll_oldest_into(&mut received, waker);
         received.map_or(Poll::Pending, Poll::Ready)
@@ -149,11 +156,19 @@ impl Receiver {
         received: &mut Option<Result<Message, Error>>,
         waker: Option<&Waker>,
     ) {
+        let shared = self.sender.shared();
+        let is_parked = waker.is_some_and(|waker| shared.is_parked(waker));
+        // Then the inbox is empty, and what was at hand was looked for.
+        if is_parked && !self.has_older() && !shared.is_cancelled() {
+            return;
+        }
         if let Poll::Ready(result) = self.poll_oldest(waker) {
             *received = Some(result);
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn poll_oldest(&mut self, waker: Option<&Waker>) -> Poll<Result<Message, Error>> {
         if self.extra.is_some() {
             if let Some(rest) = self.take_begun() {

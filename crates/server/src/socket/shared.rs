@@ -1,11 +1,13 @@
 //! What the loop and the halves of one socket share.
 
+mod sending;
+
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use sockeye_protocol::{CloseCode, CloseReason, Instant, Prepared, Role, SendError};
+use sockeye_protocol::{CloseCode, CloseReason, Instant, Role, SendError};
 use sockeye_reactor::engine::Remote;
 
 use super::address::Address;
@@ -205,14 +207,20 @@ impl Shared {
         self.is_cancelled() && self.cancelled.swap(false, Ordering::AcqRel)
     }
 
+    /// Whether the task that is polled with this waker waits already: then it has been in the inbox since the last wait,
+    /// and nothing has come there.
+    pub(super) fn is_parked(&self, waker: &Waker) -> bool {
+        let parked = executor::from_bits(self.parked.load(Ordering::Acquire));
+        parked.is_some() && Local::polled_with(&self.home.remote, waker) == parked
+    }
+
     /// All that lies in the inbox. If that is nothing, the waker is left where the next message finds it.
     pub(super) fn take(&self, waker: Option<&Waker>) -> Taken {
-        let task = waker.and_then(|waker| Local::polled_with(&self.home.remote, waker));
-        let bits = task.map_or(0, executor::to_bits);
-        if bits != 0 && self.parked.load(Ordering::Acquire) == bits {
-            // It has been there since the last wait.
+        if waker.is_some_and(|waker| self.is_parked(waker)) {
             return Taken::Empty;
         }
+        let task = waker.and_then(|waker| Local::polled_with(&self.home.remote, waker));
+        let bits = task.map_or(0, executor::to_bits);
         let mut inbox = self.inbox.lock();
         let taken = inbox.take();
         if let (Taken::Empty, Some(waker)) = (&taken, waker)
@@ -304,96 +312,6 @@ impl Shared {
 
     pub(super) fn inbox_len(&self) -> usize {
         self.counts.messages() + hand::len(self.id)
-    }
-
-    pub(super) fn send_error(&self, error: SendError) -> Error {
-        match error {
-            SendError::NotOpen => self.inbox.lock().closed_error(),
-            SendError::Full => Error::Full,
-            error => Error::NotSendable(error),
-        }
-    }
-
-    /// Bytes that were sent and not yet taken by the kernel.
-    pub(super) fn outstanding(&self) -> usize {
-        self.outward.outstanding() + hand::said_bytes(self.id)
-    }
-
-    /// Sends a text, by way of the hand if this is the socket's own task.
-    pub(super) fn send_text(&self, text: &str) -> Result<(), SendError> {
-        self.check_open()?;
-        if !hand::say_text(self.id, &self.outward, text) {
-            self.outward.send_text(text)?;
-        }
-        self.note_sent();
-        Ok(())
-    }
-
-    /// Sends a message by way of the hand, if it is a short text and the way is free. Most are, and all else is left to
-    /// [`offer`](Self::offer).
-    #[inline]
-    pub(super) fn say_short(&self, message: Message) -> Result<(), Message> {
-        let text = match message {
-            Message::Text(text) if self.outward.copies(text.len()) => text,
-            message => return Err(message),
-        };
-        if self.mute.load(Ordering::Acquire) {
-            return Err(Message::Text(text));
-        }
-        hand::say_short(self.id, &self.outward, text).map_err(Message::Text)?;
-        self.note_sent();
-        Ok(())
-    }
-
-    /// Sends a message in its type, or gives it back.
-    pub(super) fn offer(&self, message: Message) -> Result<(), (SendError, Message)> {
-        if let Err(error) = self.check_open() {
-            return Err((error, message));
-        }
-        match hand::say(self.id, &self.outward, message) {
-            Ok(()) => {}
-            Err(message) => self.offer_to_queue(message)?,
-        }
-        self.note_sent();
-        Ok(())
-    }
-
-    fn offer_to_queue(&self, message: Message) -> Result<(), (SendError, Message)> {
-        match message {
-            Message::Text(text) => {
-                let offered = self.outward.offer_text(text);
-                offered.map_err(|(error, text)| (error, Message::Text(text)))
-            }
-            Message::Binary(bytes) => {
-                let offered = self.outward.offer_binary(bytes);
-                offered.map_err(|(error, bytes)| (error, Message::Binary(bytes)))
-            }
-        }
-    }
-
-    /// Sends without waiting.
-    pub(super) fn send_now(&self, message: Message) -> Result<(), Error> {
-        self.offer(message).map_err(|(error, _message)| self.send_error(error))
-    }
-
-    /// Sends a message that is the same for whoever it goes to.
-    pub(super) fn send_prepared(&self, prepared: Prepared) -> Result<(), SendError> {
-        self.check_open()?;
-        self.outward.send_prepared(prepared)?;
-        self.note_sent();
-        Ok(())
-    }
-
-    /// The end is known here before the loop's queue is closed.
-    fn check_open(&self) -> Result<(), SendError> {
-        if self.mute.load(Ordering::Acquire) { Err(SendError::NotOpen) } else { Ok(()) }
-    }
-
-    #[inline]
-    fn note_sent(&self) {
-        if self.pinging.load(Ordering::Relaxed) {
-            self.note_activity(self.now());
-        }
     }
 
     /// Begins the closing handshake, once; 1005 stands for a Close frame without a body.

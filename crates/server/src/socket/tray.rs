@@ -8,8 +8,6 @@
 //! A message is written into a place where memory lies, is taken from there, and when it was sent its memory is laid
 //! into a place before it. So what comes and goes in equal sizes is moved once each way and asked for nowhere.
 
-use std::collections::VecDeque;
-
 use super::counts::Room;
 use super::queue::Messages;
 use super::shelf::{COPIED_AT_ONCE_MAX, Shelf};
@@ -101,20 +99,28 @@ impl Tray {
     }
 
     /// Empties it for another socket, and returns what waited.
-    pub(super) fn clear(&mut self) -> Option<Messages> {
-        let left = (!self.is_empty()).then(|| self.take_all());
+    #[inline]
+    pub(super) fn clear(&mut self) -> Option<Box<Messages>> {
+        let left = if self.is_empty() { None } else { Some(self.take_all()) };
         (self.returned, self.first, self.end) = (0, 0, 0);
         if self.places.len() > PLACES_MAX {
-            self.places.truncate(PLACES_MAX);
-            self.places.shrink_to(PLACES_MAX);
+            self.shrink();
         }
         left
     }
 
     #[cold]
-    fn take_all(&mut self) -> Messages {
+    #[inline(never)]
+    fn take_all(&mut self) -> Box<Messages> {
         let waiting = self.places.get_mut(self.first..self.end).unwrap_or_default();
-        waiting.iter_mut().map(|place| std::mem::replace(place, nothing())).collect::<VecDeque<_>>()
+        Box::new(waiting.iter_mut().map(|place| std::mem::replace(place, nothing())).collect())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn shrink(&mut self) {
+        self.places.truncate(PLACES_MAX);
+        self.places.shrink_to(PLACES_MAX);
     }
 }
 
