@@ -52,30 +52,13 @@ impl Outgoing {
 }
 
 /// A payload that is copied into frames.
-#[derive(Clone, Copy)]
-pub(crate) enum Small<'p> {
-    Text(&'p str),
-    Binary(&'p [u8]),
-}
+pub(crate) trait Small: Copy {
+    fn bytes(self) -> usize;
 
-impl Small<'_> {
-    pub(crate) const fn len(self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Binary(payload) => payload.len(),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn push_to(self, frames: &mut Frames) {
-        match self {
-            Self::Text(text) => frames.push_text(text),
-            Self::Binary(payload) => frames.push_binary(payload),
-        }
-    }
+    fn push_to(self, frames: &mut Frames);
 
     /// Appends to the frames at the end of a queue, or begins some.
-    pub(crate) fn push_behind(self, queue: &mut VecDeque<Outgoing>) {
+    fn push_behind(self, queue: &mut VecDeque<Outgoing>) {
         if let Some(Outgoing::Frames(last)) = queue.back_mut()
             && last.len() < FRAMES_BYTES_MAX
         {
@@ -84,6 +67,30 @@ impl Small<'_> {
         let mut frames = Frames::new();
         self.push_to(&mut frames);
         queue.push_back(Outgoing::Frames(frames));
+    }
+}
+
+impl Small for &str {
+    #[inline]
+    fn bytes(self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn push_to(self, frames: &mut Frames) {
+        frames.push_text(self);
+    }
+}
+
+impl Small for &[u8] {
+    #[inline]
+    fn bytes(self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn push_to(self, frames: &mut Frames) {
+        frames.push_binary(self);
     }
 }
 
@@ -151,10 +158,12 @@ impl Batch {
 
     /// Frames a message behind the others, if there is room for it. Most go behind few others.
     #[inline(always)]
-    pub(crate) fn put(&mut self, small: Small<'_>) -> Result<(), SendError> {
-        let cost = Frames::framed_len(small.len());
-        let is_short = small.len() <= SHORT_BYTES_MAX;
-        if !is_short || cost > self.room || self.frames.len() >= FRAMES_BYTES_MAX {
+    pub(crate) fn put(&mut self, small: impl Small) -> Result<(), SendError> {
+        if small.bytes() > SHORT_BYTES_MAX || self.frames.len() >= FRAMES_BYTES_MAX {
+            return self.put_any(small);
+        }
+        let cost = Frames::framed_len(small.bytes());
+        if cost > self.room {
             return self.put_any(small);
         }
         self.room -= cost;
@@ -163,8 +172,8 @@ impl Batch {
     }
 
     #[inline(never)]
-    fn put_any(&mut self, small: Small<'_>) -> Result<(), SendError> {
-        if !self.admit(Frames::framed_len(small.len())) {
+    fn put_any(&mut self, small: impl Small) -> Result<(), SendError> {
+        if !self.admit(Frames::framed_len(small.bytes())) {
             return Err(SendError::Full);
         }
         if self.frames.len() >= FRAMES_BYTES_MAX {

@@ -43,7 +43,7 @@ impl Sender {
     /// [`SendError::NotOpen`]: the session is closing or gone. Either way nothing was taken.
     pub fn send_text(&self, text: impl AsRef<str> + Into<String>) -> Result<(), SendError> {
         if self.copies(text.as_ref().len()) {
-            self.queue.push_small(Small::Text(text.as_ref()))
+            self.queue.push_small(text.as_ref())
         } else {
             self.queue.push(Outgoing::Text(text.into()))
         }
@@ -55,7 +55,7 @@ impl Sender {
     /// As for `send_text`.
     pub fn offer_text(&self, text: String) -> Result<(), (SendError, String)> {
         if self.copies(text.len()) {
-            return self.queue.push_small(Small::Text(&text)).map_err(|error| (error, text));
+            return self.queue.push_small(text.as_str()).map_err(|error| (error, text));
         }
         self.queue.offer(Outgoing::Text(text)).map_err(|(error, message)| match message {
             Outgoing::Text(text) => (error, text),
@@ -77,10 +77,7 @@ impl Sender {
     /// As for `send_text`.
     pub fn offer_binary(&self, payload: Bytes) -> Result<(), (SendError, Bytes)> {
         if self.copies(payload.len()) {
-            return self
-                .queue
-                .push_small(Small::Binary(&payload))
-                .map_err(|error| (error, payload));
+            return self.queue.push_small(&*payload).map_err(|error| (error, payload));
         }
         self.queue.offer(Outgoing::Binary(payload)).map_err(|(error, message)| match message {
             Outgoing::Binary(payload) => (error, payload),
@@ -123,6 +120,14 @@ impl Sender {
         self.queue.posted.load(Ordering::Acquire)
     }
 
+    /// Begins a batch, which must be empty, where the session is not at hand: what is put into it is held against the part
+    /// of the budget that is free now. [`send_batch`](Self::send_batch) must follow, and nothing may be queued when it
+    /// begins, or it would leave before that.
+    pub fn begin_batch(&self, batch: &mut Batch) {
+        debug_assert!(batch.is_empty(), "a batch is sent before the next one begins");
+        batch.begin(self.outstanding(), self.queue.bytes_max);
+    }
+
     /// Puts a text message into a batch, if there is room for it beside what was outstanding when that began.
     ///
     /// # Errors
@@ -154,7 +159,7 @@ impl Sender {
     #[inline]
     pub fn put_text_copy(&self, text: &str, batch: &mut Batch) -> Result<(), SendError> {
         debug_assert!(self.copies(text.len()), "the caller has asked");
-        batch.put(Small::Text(text))
+        batch.put(text)
     }
 
     /// As [`put_text_copy`](Self::put_text_copy), for a binary message.
@@ -164,7 +169,7 @@ impl Sender {
     #[inline]
     pub fn put_binary_copy(&self, payload: &[u8], batch: &mut Batch) -> Result<(), SendError> {
         debug_assert!(self.copies(payload.len()), "the caller has asked");
-        batch.put(Small::Binary(payload))
+        batch.put(payload)
     }
 
     /// Queues what is in a batch, which is older than all that waits there, a close included, and counts
@@ -348,13 +353,13 @@ impl Queue {
     }
 
     /// Frames a message behind the last of those that wait.
-    fn push_small(&self, small: Small<'_>) -> Result<(), SendError> {
+    fn push_small(&self, small: impl Small) -> Result<(), SendError> {
         {
             let mut state = self.state.lock();
             if state.closed {
                 return Err(SendError::NotOpen);
             }
-            self.reserve(Frames::framed_len(small.len()))?;
+            self.reserve(Frames::framed_len(small.bytes()))?;
             small.push_behind(&mut state.messages);
         }
         self.notify();

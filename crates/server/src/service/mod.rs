@@ -17,7 +17,7 @@ use sockeye_reactor::{
 use crate::executor::{Clock, Executor};
 use crate::request::{Request, Response};
 use crate::router::Params;
-use crate::socket::{Context, Dial, Home, Opening, SocketHandler};
+use crate::socket::{Context, Dial, Hearing, Home, Opening, SocketHandler};
 
 pub(crate) use self::app::{App, Endpoints, SocketRoute};
 pub(crate) use self::figures::Figures;
@@ -142,7 +142,9 @@ impl Service for LoopService {
 
     fn tasks(&mut self, peers: &mut Peers<'_>) {
         self.executor.remote().clock().follow(peers.now());
+        let hearing = Hearing::begin();
         self.executor.run(peers.now());
+        drop(hearing);
         self.context.home.carry_out(peers);
         self.figures.record(peers, &self.executor, self.context.home.panics());
     }

@@ -6,13 +6,16 @@
 //!                                                         └─ what it leaves: to the inbox
 //! ```
 //!
+//! What tasks say that are polled for anything else is put together as well, until another socket's speaks or all have
+//! been polled, and is queued under one lock.
+//!
 //! All of it is the thread's own, so no message on this way takes a lock, and none needs memory that another did not
 //! have before.
 
 use std::cell::RefCell;
 
 use sockeye_protocol::{Payload, Text};
-use sockeye_reactor::{Batch, Peer};
+use sockeye_reactor::{Batch, Peer, Sender};
 
 use super::counts::Room;
 use super::id::SocketId;
@@ -34,6 +37,10 @@ struct Hand {
     is_polled: bool,
     /// The holder has come for more than there was, since it is polled.
     wants_more: bool,
+    /// The loop runs its tasks, and whoever says something may hold the hand for that.
+    runs_tasks: bool,
+    /// By whom what the holder says is sent, if it holds the hand for nothing else.
+    speaker: Option<Sender>,
     incoming: Tray,
     room: Room,
     outgoing: Batch,
@@ -47,6 +54,8 @@ impl Hand {
             listens: false,
             is_polled: false,
             wants_more: false,
+            runs_tasks: false,
+            speaker: None,
             incoming: Tray::new(),
             room: Room::NONE,
             outgoing: Batch::new(),
@@ -56,21 +65,52 @@ impl Hand {
 
     /// The first message of a read comes. `false`: what lies here is another's, which is being polled.
     fn take_up(&mut self, id: SocketId, room: impl FnOnce() -> Room) -> bool {
-        if self.is_polled {
+        let is_taken_up = self.hold(id);
+        if is_taken_up {
+            self.room = room();
+        }
+        is_taken_up
+    }
+
+    fn hold(&mut self, id: SocketId) -> bool {
+        if self.is_polled || self.speaker.is_some() {
             return false;
         }
         if self.holder != 0 {
             self.abandon();
         }
         self.holder = id.as_u64();
-        self.room = room();
         true
     }
 
     /// Whether what the socket says may be put into the batch.
     #[inline]
-    fn hears(&self, id: SocketId) -> bool {
-        self.listens && self.holder == id.as_u64()
+    fn hears(&mut self, id: SocketId, outward: &Sender) -> bool {
+        (self.listens && self.holder == id.as_u64())
+            || (self.runs_tasks && self.begin_to_hear(id, outward))
+    }
+
+    /// A task that is polled for something else than a message begins to speak.
+    #[inline(never)]
+    fn begin_to_hear(&mut self, id: SocketId, outward: &Sender) -> bool {
+        self.send_said();
+        if self.holder != 0 || outward.is_queued() {
+            return false;
+        }
+        outward.begin_batch(&mut self.outgoing);
+        self.holder = id.as_u64();
+        self.listens = true;
+        self.speaker = Some(outward.clone());
+        true
+    }
+
+    /// Queues what was said while tasks are run.
+    fn send_said(&mut self) {
+        if let Some(speaker) = self.speaker.take() {
+            self.holder = 0;
+            self.listens = false;
+            speaker.send_batch(&mut self.outgoing);
+        }
     }
 
     /// Empties the hand: a panic has ended whoever held it.
@@ -85,7 +125,7 @@ impl Hand {
 
     /// From now on all that is said goes through the queue, and what was said before is put before that.
     #[cold]
-    fn stop_listening(&mut self, outward: &sockeye_reactor::Sender) {
+    fn stop_listening(&mut self, outward: &Sender) {
         self.listens = false;
         outward.send_batch(&mut self.outgoing);
     }
@@ -172,17 +212,7 @@ pub(super) fn put(id: SocketId, room: impl FnOnce() -> Room, arrived: impl Arriv
 
 /// Makes an empty hand the socket's. `false`: what lies here is another's.
 pub(super) fn hold(id: SocketId) -> bool {
-    with(|hand| {
-        if hand.is_polled {
-            return false;
-        }
-        if hand.holder != 0 {
-            hand.abandon();
-        }
-        hand.holder = id.as_u64();
-        true
-    })
-    .unwrap_or(false)
+    with(|hand| hand.hold(id)).unwrap_or(false)
 }
 
 /// Messages of the socket that lie here.
@@ -190,8 +220,8 @@ pub(super) fn len(id: SocketId) -> usize {
     with(|hand| if hand.holder == id.as_u64() { hand.incoming.len() } else { 0 }).unwrap_or(0)
 }
 
-/// Polls the task of the socket that holds the hand, and sends what it says. Returns whether it has taken all that lay
-/// here and not come for more.
+/// Polls the task of the socket that holds the hand, sends what it says, and empties the hand unless messages are left.
+/// Returns whether the task has taken all that lay here and not come for more.
 pub(super) fn poll(peer: &mut Peer<'_>, poll: impl FnOnce()) -> bool {
     let unfinished = Unfinished;
     with(|hand| {
@@ -208,6 +238,27 @@ pub(super) fn poll(peer: &mut Peer<'_>, poll: impl FnOnce()) -> bool {
     });
     std::mem::forget(unfinished);
     lent.unwrap_or(false)
+}
+
+/// Held while a loop runs its tasks. What each says for a socket until another speaks is queued together.
+pub(crate) struct Hearing {
+    before: bool,
+}
+
+impl Hearing {
+    pub(crate) fn begin() -> Self {
+        let before = with(|hand| std::mem::replace(&mut hand.runs_tasks, true));
+        Self { before: before.unwrap_or(false) }
+    }
+}
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        with(|hand| {
+            hand.send_said();
+            hand.runs_tasks = self.before;
+        });
+    }
 }
 
 /// Dropped only by a panic: that of a payload's owner, when what it owns can be sent no more.
@@ -263,14 +314,11 @@ pub(super) fn said_bytes(id: SocketId) -> usize {
 /// Puts a short text that the socket says into the batch, and keeps its memory. If it comes back, it must be said in
 /// another way.
 #[inline]
-pub(super) fn say_short(
-    id: SocketId,
-    outward: &sockeye_reactor::Sender,
-    mut text: String,
-) -> Result<(), String> {
+pub(super) fn say_short(id: SocketId, outward: &Sender, mut text: String) -> Result<(), String> {
     let said = with(|hand| {
-        let said = hand.hears(id)
+        let said = hand.hears(id, outward)
             && !outward.is_queued()
+            && outward.copies(text.len())
             && outward.put_text_copy(&text, &mut hand.outgoing).is_ok();
         if said {
             hand.incoming.reuse(std::mem::take(&mut text), &mut hand.shelf);
@@ -282,13 +330,9 @@ pub(super) fn say_short(
 
 /// Puts what the socket says into the batch, and keeps its memory. If it comes back, it must go through the queue, since
 /// the socket is not the one at hand, since something is queued already, or since there is no room.
-pub(super) fn say(
-    id: SocketId,
-    outward: &sockeye_reactor::Sender,
-    mut message: Message,
-) -> Result<(), Message> {
+pub(super) fn say(id: SocketId, outward: &Sender, mut message: Message) -> Result<(), Message> {
     let said = with(|hand| {
-        if !hand.hears(id) {
+        if !hand.hears(id, outward) {
             return false;
         }
         let said = !outward.is_queued()
@@ -318,7 +362,7 @@ pub(super) fn say(
 }
 
 /// Moves a long message into the batch.
-fn say_owned(outward: &sockeye_reactor::Sender, message: &mut Message, batch: &mut Batch) -> bool {
+fn say_owned(outward: &Sender, message: &mut Message, batch: &mut Batch) -> bool {
     match message {
         Message::Text(text) => match outward.put_text(std::mem::take(text), batch) {
             Ok(()) => true,
@@ -338,9 +382,9 @@ fn say_owned(outward: &sockeye_reactor::Sender, message: &mut Message, batch: &m
 }
 
 /// As [`say`], for a text that is not owned.
-pub(super) fn say_text(id: SocketId, outward: &sockeye_reactor::Sender, text: &str) -> bool {
+pub(super) fn say_text(id: SocketId, outward: &Sender, text: &str) -> bool {
     with(|hand| {
-        if !hand.hears(id) {
+        if !hand.hears(id, outward) {
             return false;
         }
         let said = !outward.is_queued()

@@ -48,6 +48,7 @@ pub use self::receiver::Receiver;
 pub use self::sender::{Sender, Sending};
 
 pub(crate) use self::context::{Context, Dial};
+pub(crate) use self::hand::Hearing;
 pub(crate) use self::handler::{Opening, SocketHandler};
 pub(crate) use self::home::Home;
 pub(crate) use self::queue::InboxLimits;

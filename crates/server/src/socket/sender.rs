@@ -29,8 +29,8 @@ use crate::message::Message;
 /// a message.
 ///
 /// What is sent leaves with the loop's next turn. A peer that reads slowly is waited for by the methods that are `async`:
-/// they return when their message is within the limit of 1 MiB that may wait for it. What a task of the loop says in one
-/// poll, and what others send during that, are each held against what is free of it before: together at most twice as much.
+/// they return when their message is within the limit of 1 MiB that may wait for it. What tasks of the loop say in one
+/// turn, and what others send during that, are each held against what is free of it before: together at most twice as much.
 #[derive(Debug, Clone)]
 pub struct Sender {
     half: Half,

@@ -68,6 +68,59 @@ fn what_another_thread_sends_in_between_stands_in_between() {
     }
 }
 
+/// As above, for tasks that are not polled for a message.
+#[test]
+fn what_is_said_for_several_sockets_at_once_keeps_the_order_of_each() {
+    let (tell, told) = mpsc::channel::<sockeye::SocketHandle>();
+    let told = std::sync::Mutex::new(told);
+    let mut server = server(async move |socket| {
+        tell.send(socket.handle()).expect("somebody listens");
+        sockeye::sleep(SECOND).await;
+        let others: Vec<_> = told.lock().expect("no panic").try_iter().collect();
+        for number in 0..20 {
+            for other in &others {
+                other.try_send(format!("{number} to all"))?;
+                other.try_send(Message::binary(vec![7; 20_000]))?;
+            }
+            socket.send_text(&format!("{number} to one")).await?;
+            if number == 10 {
+                let other = socket.handle();
+                thread::spawn(move || other.try_send("from elsewhere")).join().expect("it ends")?;
+            }
+        }
+        sockeye::sleep(SECOND).await;
+        socket.send_text("at last").await?;
+        socket.close(sockeye::CloseCode::NORMAL, "").await
+    });
+    let mut clients = [server.connect("/"), server.connect("/"), server.connect("/")];
+    server.advance(SECOND);
+    server.settle();
+    for client in &mut clients {
+        let (mut to_all, mut to_one) = (Vec::new(), Vec::new());
+        // What its wire has no room for comes when it has read the rest.
+        while to_all.len() + to_one.len() < 61 {
+            server.settle();
+            match client.receive() {
+                Some(Received::Text(text)) if text.ends_with("to all") => to_all.push(text),
+                Some(Received::Text(text)) => to_one.push(text),
+                Some(Received::Binary(bytes)) => to_all.push(format!("{} bytes", bytes.len())),
+                other => panic!("{other:?} after {to_all:?} and {to_one:?}"),
+            }
+        }
+        let all = (0..20).flat_map(|number| [format!("{number} to all"), "20000 bytes".into()]);
+        assert!(to_all.iter().cloned().eq(all), "{to_all:?}");
+        let mut one: Vec<_> = (0..20).map(|number| format!("{number} to one")).collect();
+        one.insert(11, "from elsewhere".into());
+        assert_eq!(to_one, one);
+    }
+    server.advance(SECOND);
+    server.settle();
+    for client in &mut clients {
+        assert_eq!(client.receive(), Some(Received::Text("at last".into())));
+        assert!(matches!(client.receive(), Some(Received::Close(..))));
+    }
+}
+
 #[test]
 fn frg_09_messages_of_every_kind_and_size_keep_their_order() {
     let mut server = server(async |mut socket| {

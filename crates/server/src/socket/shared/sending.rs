@@ -38,12 +38,9 @@ impl Shared {
     #[inline]
     pub(in crate::socket) fn say_short(&self, message: Message) -> Result<(), Message> {
         let text = match message {
-            Message::Text(text) if self.outward.copies(text.len()) => text,
+            Message::Text(text) if !self.mute.load(Ordering::Acquire) => text,
             message => return Err(message),
         };
-        if self.mute.load(Ordering::Acquire) {
-            return Err(Message::Text(text));
-        }
         hand::say_short(self.id, &self.outward, text).map_err(Message::Text)?;
         self.note_sent();
         Ok(())
