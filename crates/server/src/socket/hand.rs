@@ -220,9 +220,17 @@ pub(super) fn len(id: SocketId) -> usize {
     with(|hand| if hand.holder == id.as_u64() { hand.incoming.len() } else { 0 }).unwrap_or(0)
 }
 
-/// Polls the task of the socket that holds the hand, sends what it says, and empties the hand unless messages are left.
-/// Returns whether the task has taken all that lay here and not come for more.
-pub(super) fn poll(peer: &mut Peer<'_>, poll: impl FnOnce()) -> bool {
+/// What the poll of a task came to.
+#[derive(Default)]
+pub(super) struct Polled {
+    /// It has taken all that lay here, and not come for more.
+    pub(super) lent: bool,
+    /// What it has not taken.
+    pub(super) left: Option<Box<Messages>>,
+}
+
+/// Polls the task of the socket that holds the hand, sends what it says, and empties the hand.
+pub(super) fn poll(peer: &mut Peer<'_>, poll: impl FnOnce()) -> Polled {
     let unfinished = Unfinished;
     with(|hand| {
         hand.is_polled = true;
@@ -230,14 +238,16 @@ pub(super) fn poll(peer: &mut Peer<'_>, poll: impl FnOnce()) -> bool {
         hand.listens = peer.begin_batch(&mut hand.outgoing);
     });
     poll();
-    let lent = with(|hand| {
+    let polled = with(|hand| {
         hand.is_polled = false;
         hand.listens = false;
         peer.end_batch(&mut hand.outgoing);
-        !hand.wants_more && hand.incoming.is_empty()
+        hand.holder = 0;
+        let left = hand.incoming.clear();
+        Polled { lent: left.is_none() && !hand.wants_more, left }
     });
     std::mem::forget(unfinished);
-    lent.unwrap_or(false)
+    polled.unwrap_or_default()
 }
 
 /// Held while a loop runs its tasks. What each says for a socket until another speaks is queued together.

@@ -108,23 +108,28 @@ fn pause_if_full(shared: &Shared, peer: &mut Peer<'_>) {
 /// Gives what the hand holds to the socket: to its task, if that is one of this loop's and waits for it, and what it
 /// leaves to the inbox.
 fn pass_on(shared: &Shared, peer: &mut Peer<'_>) {
-    let left = Left(shared);
     let remote = &shared.home.remote;
-    let mut lent = false;
-    if let Some(key) = shared.parked()
+    let left = if let Some(key) = shared.parked()
         && let Some(local) = Local::current_of(remote)
     {
         remote.clock().follow(peer.now());
-        lent = hand::poll(peer, || local.poll_now(key));
+        let unfinished = Left(shared);
+        let polled = hand::poll(peer, || local.poll_now(key));
+        std::mem::forget(unfinished);
+        if polled.lent {
+            shared.note_lent();
+        }
+        polled.left
+    } else {
+        hand::release()
+    };
+    if let Some(left) = left {
+        shared.put(left);
+        pause_if_full(shared, peer);
     }
-    drop(left);
-    if lent {
-        shared.note_lent();
-    }
-    pause_if_full(shared, peer);
 }
 
-/// What the hand holds of a socket goes to its inbox, also when code of a user panics meanwhile.
+/// What the hand holds of a socket goes to its inbox when code of a user panics.
 struct Left<'s>(&'s Shared);
 
 impl Drop for Left<'_> {
@@ -150,7 +155,6 @@ impl Handler for SocketHandler {
         // A route begins at once, and what it says first leaves with the answer to the handshake.
         if hand::hold(shared.id()) {
             hand::poll(peer, || launch(Ok(socket)));
-            hand::release();
         } else {
             launch(Ok(socket));
         }
