@@ -18,7 +18,7 @@ use crate::control_rate::ControlRate;
 use crate::deflate::{Deflate, Deflater, Inflater};
 use crate::error::{ProtocolError, Violation};
 use crate::event::Event;
-use crate::frame::{MaskKeys, Opcode, Unmasked};
+use crate::frame::{CONTROL_BYTES_MAX, MaskKeys, Opcode, Unmasked};
 use crate::keepalive::Keepalive;
 use crate::message::{Buffers, MessageReader};
 use crate::outbox::Outbox;
@@ -95,6 +95,11 @@ pub struct Connection {
     #[expect(clippy::box_collection, reason = "a connection is small while it idles")]
     pending_pong: Option<Box<Vec<u8>>>,
     role: Role,
+    /// Messages of up to 125 bytes need nothing but to be taken: a server's, without a limit that they
+    /// could be above.
+    takes_short: bool,
+    /// Messages are framed as they are: a server's, without compression.
+    sends_plain: bool,
     /// What ends the connection is not answered before the caller says so.
     holds_ends: bool,
     /// What compression was agreed on needs.
@@ -116,6 +121,8 @@ impl Connection {
     /// A connection whose opening handshake is complete.
     #[must_use]
     pub fn new(role: Role, config: Arc<Config>, now: Instant) -> Self {
+        let is_unlimited =
+            config.message_bytes_max >= CONTROL_BYTES_MAX && config.fragments_max != Some(0);
         Self {
             reader: MessageReader::new(),
             closing: Closing::new(),
@@ -124,6 +131,8 @@ impl Connection {
             close_deadline: None,
             pending_pong: None,
             role,
+            takes_short: role == Role::Server && is_unlimited,
+            sends_plain: role == Role::Server,
             holds_ends: false,
             config,
             #[cfg(feature = "deflate")]
@@ -138,6 +147,7 @@ impl Connection {
     /// compressed message is never borrowed from the input.
     #[cfg(feature = "deflate")]
     pub fn set_deflate(&mut self, agreed: &Deflate) {
+        self.sends_plain = false;
         self.deflate = Some(Box::new(Compression {
             inflater: Inflater::new(agreed, self.config.message_bytes_max),
             deflater: Deflater::new(agreed),
@@ -169,20 +179,8 @@ impl Connection {
         input: &mut &'b mut [u8],
         output: &mut Output<'_>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        // The common case: nothing is owed, and a message lies whole in the input. It cannot begin
-        // or end a message in progress, so it is a sign of life and nothing else.
-        if self.role == Role::Server
-            && self.closing.is_receiving()
-            && self.pending_pong.is_none()
-            && let Some(event) = self.reader.next_short(&self.config, input)
-        {
-            return match event {
-                Ok(event) => {
-                    self.keepalive.hear(output.now);
-                    Ok(Some(event))
-                }
-                Err(error) => self.refuse(error, output),
-            };
+        if let Some(event) = self.receive_short(input, output.now) {
+            return Ok(Some(event));
         }
         if input.is_empty() {
             return Ok(None);
@@ -190,13 +188,38 @@ impl Connection {
         self.receive_any(input, output)
     }
 
-    #[cold]
-    fn refuse<'b>(
+    /// Takes the next message if it is as most are: of a client, with at most 125 bytes, whole at the
+    /// beginning of `input`, and with nothing to be said about it. `None`: nothing was taken, and what is
+    /// there is for [`receive`](Self::receive), which begins with this. A driver that calls this first
+    /// hands most messages to its user without a [`Result`] around them.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use sockeye_protocol::{Config, Connection, Event, Instant, Role};
+    ///
+    /// let now = Instant::ZERO;
+    /// let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), now);
+    /// let mut bytes = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x89\x80key!";
+    /// let mut input = &mut bytes[..];
+    /// let Some(Event::Text(text)) = connection.receive_short(&mut input, now) else { panic!() };
+    /// assert_eq!(&*text, "Hello");
+    /// // A ping is to be answered.
+    /// assert!(connection.receive_short(&mut input, now).is_none() && input.len() == 6);
+    /// ```
+    #[inline(always)]
+    pub fn receive_short<'b>(
         &mut self,
-        error: ProtocolError,
-        output: &mut Output<'_>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        self.handle(Err(error), output)
+        input: &mut &'b mut [u8],
+        now: Instant,
+    ) -> Option<Event<'b>> {
+        // Nothing is owed, and a message that lies whole in the input cannot begin or end one in
+        // progress: it is a sign of life and nothing else.
+        if !self.takes_short || !self.closing.is_receiving() || self.pending_pong.is_some() {
+            return None;
+        }
+        let event = self.reader.next_short(input)?;
+        self.keepalive.hear(now);
+        Some(event)
     }
 
     /// What [`receive`](Self::receive) does if no short message is next.

@@ -153,6 +153,7 @@ impl Outbox {
     ///
     /// If `written` is more than [`len`](Self::len): the transport cannot have taken more than it
     /// was offered.
+    #[inline]
     pub fn advance(&mut self, mut written: usize) {
         assert!(written <= self.len, "the transport took more bytes than it was offered");
         self.len -= written;
@@ -324,23 +325,23 @@ impl Outbox {
     }
 
     /// Puts the next segment first; returns whether there is one.
+    #[inline]
     fn next_segment(&mut self) -> bool {
         self.written = 0;
-        if let Some(rest) = &mut self.rest {
-            if let Some(next) = rest.pop_front() {
-                self.first = next;
-                if rest.is_empty() {
-                    self.rest = None;
-                }
-                return true;
-            }
-            self.rest = None;
+        if self.rest.is_some() && self.next_of_rest() {
+            return true;
         }
         match &mut self.first {
             Segment::Owned(bytes) => bytes.clear(),
             Segment::Shared(_) => self.first = Segment::Owned(Vec::new()),
         }
         false
+    }
+
+    fn next_of_rest(&mut self) -> bool {
+        let next = self.rest.as_mut().and_then(|rest| rest.pop_front());
+        self.rest.take_if(|rest| rest.is_empty());
+        next.map(|next| self.first = next).is_some()
     }
 
     /// Takes the memory that an empty outbox still holds, for a pool.

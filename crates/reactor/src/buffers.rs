@@ -7,35 +7,37 @@ use std::ops::{Deref, DerefMut};
 /// begin at page offset 16.
 #[derive(Debug)]
 pub struct ReceiveBuffer {
-    /// Never grows, so it never moves.
+    /// Never grows, so it never moves; ends where the buffer ends.
     allocation: Vec<u8>,
     start: usize,
-    len: usize,
 }
 
 impl ReceiveBuffer {
     /// A zeroed buffer of `len` bytes.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        let allocation = vec![0; len + PAGE_BYTES];
+        let mut allocation = vec![0; len + PAGE_BYTES];
         let start = allocation.as_ptr().align_offset(PAGE_BYTES);
         // `align_offset` may refuse (it says so); then the buffer begins where it begins.
         let start = if start < PAGE_BYTES { start } else { 0 };
-        Self { allocation, start, len }
+        allocation.truncate(start + len);
+        Self { allocation, start }
     }
 }
 
 impl Deref for ReceiveBuffer {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
-        &self.allocation[self.start..self.start + self.len]
+        &self.allocation[self.start..]
     }
 }
 
 impl DerefMut for ReceiveBuffer {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.allocation[self.start..self.start + self.len]
+        &mut self.allocation[self.start..]
     }
 }
 

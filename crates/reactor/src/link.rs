@@ -91,6 +91,9 @@ const HOLDS_BACK: Flags = Flags::of(&[Flag::Paused, Flag::Congested]);
 /// Nothing is read now.
 const RESTS: Flags = Flags::of(&[Flag::Paused, Flag::Congested, Flag::Cut, Flag::Panicked]);
 
+/// Nothing is written now.
+const TAKES_NO_BYTES: Flags = Flags::of(&[Flag::Blocked, Flag::Broken, Flag::Cut]);
+
 /// Something is to be looked at beside what the session has to say.
 const REMARKABLE: Flags = Flags::of(&[
     Flag::Paused,
@@ -220,6 +223,12 @@ impl Link {
         self.flags.has_any(RESTS)
     }
 
+    /// Whether nothing can be written now, for whatever reason.
+    #[inline]
+    pub(crate) const fn takes_no_bytes(&self) -> bool {
+        self.flags.has_any(TAKES_NO_BYTES)
+    }
+
     /// Whether nobody but its handler is known to have something to say, or to have something said.
     pub(crate) fn is_alone(&self) -> bool {
         self.rare.as_deref().is_none_or(|rare| {
@@ -287,6 +296,7 @@ impl Link {
     }
 
     /// Tells the queue what became of the outbox, and that `released` bytes left the queue itself.
+    #[inline]
     pub(crate) fn settle_queue(&mut self, released: usize) {
         let outbox_bytes = self.outbox.len();
         let Some(rare) = self.rare.as_mut() else { return };

@@ -39,6 +39,12 @@ impl LentOutbox {
         self.0.as_deref().is_none_or(Outbox::needs_spare)
     }
 
+    /// The outbox, if there is one.
+    #[inline]
+    pub(crate) fn lent(&mut self) -> Option<&mut Outbox> {
+        self.0.as_deref_mut()
+    }
+
     /// The outbox, if something waits in it.
     #[inline]
     pub(crate) fn waiting(&mut self) -> Option<&mut Outbox> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sockeye_protocol::{CloseReason, Connection, Frames, Instant, Output, Prepared, SendError};
+use sockeye_protocol::{
+    CloseReason, Connection, Frames, Instant, Outbox, Output, Prepared, SendError,
+};
 
 use crate::engine::Remote;
 use crate::groups::{Group, Policy};
@@ -71,13 +73,20 @@ impl<'p> Peer<'p> {
     /// [`SendError::NotOpen`]: the session is closing.
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
-        self.send_message(|connection, output| connection.send_text(text, output))
+        if let Some(outbox) = plain_outbox(self.link)
+            && self.connection.send_short_text(text, outbox)
+        {
+            self.shared.stats.messages_sent += 1;
+            return Ok(());
+        }
+        self.send_any_text(text)
     }
 
     /// Sends a text message from where it lies, if it is large.
     ///
     /// # Errors
     /// As for [`send_text`](Self::send_text).
+    #[inline(never)]
     pub fn send_text_owned(&mut self, text: String) -> Result<(), SendError> {
         self.send_message(|connection, output| connection.send_text_owned(text, output))
     }
@@ -88,7 +97,13 @@ impl<'p> Peer<'p> {
     /// As for [`send_text`](Self::send_text).
     #[inline]
     pub fn send_binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.send_message(|connection, output| connection.send_binary(payload, output))
+        if let Some(outbox) = plain_outbox(self.link)
+            && self.connection.send_short_binary(payload, outbox)
+        {
+            self.shared.stats.messages_sent += 1;
+            return Ok(());
+        }
+        self.send_any_binary(payload)
     }
 
     /// Sends a binary message from where it lies, if it is large.
@@ -96,7 +111,11 @@ impl<'p> Peer<'p> {
     /// # Errors
     /// As for [`send_text`](Self::send_text).
     pub fn send_binary_owned(&mut self, payload: impl Into<Bytes>) -> Result<(), SendError> {
-        let payload = payload.into();
+        self.send_bytes(payload.into())
+    }
+
+    #[inline(never)]
+    fn send_bytes(&mut self, payload: Bytes) -> Result<(), SendError> {
         self.send_message(|connection, output| connection.send_binary_owned(payload, output))
     }
 
@@ -123,6 +142,7 @@ impl<'p> Peer<'p> {
     /// # Errors
     /// [`SendError::NotOpen`] if it has begun already; [`SendError::IllegalCloseCode`] or
     /// [`SendError::ReasonTooLong`] if the reason cannot be sent, and nothing was.
+    #[inline(never)]
     pub fn close(&mut self, reason: Option<CloseReason<'_>>) -> Result<(), SendError> {
         self.shared.collect(self.link, self.connection);
         self.send(|connection, output| connection.close(reason, output))
@@ -264,7 +284,16 @@ impl<'p> Peer<'p> {
         Handle { mailbox: Arc::clone(&self.shared.mailbox) }
     }
 
-    #[inline]
+    #[inline(never)]
+    fn send_any_text(&mut self, text: &str) -> Result<(), SendError> {
+        self.send_message(|connection, output| connection.send_text(text, output))
+    }
+
+    #[inline(never)]
+    fn send_any_binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.send_message(|connection, output| connection.send_binary(payload, output))
+    }
+
     fn send_message(
         &mut self,
         send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
@@ -377,6 +406,15 @@ impl<'p> Peer<'p> {
         self.shared.list_flush(self.link);
         sent
     }
+}
+
+/// The outbox, if nobody else has something to say before, and it will be looked at in this turn.
+#[inline]
+fn plain_outbox(link: &mut Link) -> Option<&mut Outbox> {
+    if link.rare.is_some() || !link.is(Flag::ListedFlush) {
+        return None;
+    }
+    link.outbox.lent()
 }
 
 impl fmt::Debug for Peer<'_> {

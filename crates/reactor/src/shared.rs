@@ -77,6 +77,7 @@ impl Shared {
     }
 
     /// Takes an empty outbox back, and its memory.
+    #[inline]
     pub(crate) fn reclaim(&mut self, link: &mut Link) {
         self.outboxes.take_back(&mut link.outbox, &mut self.pool);
     }

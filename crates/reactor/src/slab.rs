@@ -155,6 +155,7 @@ impl<T> Slab<T> {
     }
 
     /// The value of `key`, if it has not been removed.
+    #[inline]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let (number, offset) = locate(key.index);
         match self.chunks.get_mut(number)?.slots.get_mut(offset)? {
@@ -173,12 +174,14 @@ impl<T> Slab<T> {
         self.get(key).is_some()
     }
 
-    /// The key of the value that is in slot `index` now.
-    #[must_use]
-    pub fn key_at(&self, index: u32) -> Option<Key> {
+    /// The value that is in slot `index` now, with its key.
+    #[inline]
+    pub fn at_mut(&mut self, index: u32) -> Option<(Key, &mut T)> {
         let (number, offset) = locate(index);
-        match self.chunks.get(number)?.slots.get(offset)? {
-            Slot { generation, content: Content::Value(_) } => Some(Key::new(index, *generation)),
+        match self.chunks.get_mut(number)?.slots.get_mut(offset)? {
+            Slot { generation, content: Content::Value(value) } => {
+                Some((Key::new(index, *generation), value))
+            }
             _ => None,
         }
     }
@@ -291,7 +294,8 @@ mod tests {
         assert_eq!(slab.get(first), None);
         assert_eq!(slab.get_mut(first), None);
         assert_eq!(slab.remove(first), None);
-        assert_eq!(slab.key_at(second.index()), Some(second));
+        assert_eq!(slab.at_mut(second.index()), Some((second, &mut "second")));
+        assert_eq!(slab.at_mut(u32::MAX), None);
         assert_eq!(slab.get(second), Some(&"second"));
         assert_eq!(slab.get(Key::new(u32::MAX, 0)), None);
     }

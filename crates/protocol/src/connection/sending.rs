@@ -45,6 +45,27 @@ impl Connection {
         self.send(Opcode::Binary, payload, output)
     }
 
+    /// Sends a text message of at most 125 bytes if nothing else is to be thought of: by a server that
+    /// does not compress, into memory which the outbox has already, and without going above
+    /// [`Config::outbox_high_mark`](crate::Config::outbox_high_mark). False: nothing was done, and
+    /// [`send_text`](Self::send_text) does it or says why not.
+    #[inline(always)]
+    pub fn send_short_text(&mut self, text: &str, outbox: &mut Outbox) -> bool {
+        self.send_short(Opcode::Text, text.as_bytes(), outbox)
+    }
+
+    /// As [`send_short_text`](Self::send_short_text), for a binary message.
+    #[inline(always)]
+    pub fn send_short_binary(&mut self, payload: &[u8], outbox: &mut Outbox) -> bool {
+        self.send_short(Opcode::Binary, payload, outbox)
+    }
+
+    #[inline(always)]
+    fn send_short(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox) -> bool {
+        let bytes_max = self.config.outbox_high_mark.min(self.config.outbox_bytes_max);
+        self.sends_frames_as_they_are() && message::write_short(outbox, opcode, payload, bytes_max)
+    }
+
     /// Sends a text message as it is, even if compression was agreed on: for secrets, since the
     /// length of what is compressed tells about it (RFC 7692, section 8).
     ///
@@ -153,11 +174,7 @@ impl Connection {
     #[must_use]
     #[inline]
     pub fn sends_frames_as_they_are(&self) -> bool {
-        #[cfg(feature = "deflate")]
-        if self.deflate.is_some() {
-            return false;
-        }
-        self.role == Role::Server && self.is_open()
+        self.sends_plain && self.is_open()
     }
 
     /// Sends messages that were framed beforehand, all of them or none. Where that pays they are not
@@ -290,9 +307,7 @@ impl Connection {
         payload: &[u8],
         output: &mut Output<'_>,
     ) -> Result<(), SendError> {
-        if self.sends_frames_as_they_are()
-            && message::write_short(output.outbox, opcode, payload, self.config.outbox_bytes_max)
-        {
+        if self.send_short(opcode, payload, output.outbox) {
             return Ok(());
         }
         self.send_any(opcode, payload, output)

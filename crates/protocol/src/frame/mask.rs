@@ -1,6 +1,6 @@
 //! Masking (RFC 6455, section 5.3): byte `i` of the payload XOR byte `i mod 4` of the key.
 
-// A `from_utf8_unchecked` and calls of what needs AVX2, each proved where it stands.
+// Two calls of `from_utf8_unchecked`, and calls of what needs AVX2, each proved where it stands.
 #![allow(unsafe_code)]
 
 use alloc::vec::Vec;
@@ -145,6 +145,45 @@ pub(crate) fn unmask_text(key: [u8; 4], payload: &mut [u8]) -> Result<&str, Inva
     Ok(unsafe { core::str::from_utf8_unchecked(payload) })
 }
 
+/// Takes the payload out of a frame of `frame_len` bytes at the beginning of `input`, unmasked in place,
+/// if it is UTF-8; if not, everything is as it was. It has at most [`SHORT_BYTES_MAX`] bytes.
+#[inline(always)]
+pub(crate) fn take_short_text<'b>(
+    key: [u8; 4],
+    header_len: usize,
+    frame_len: usize,
+    input: &mut &'b mut [u8],
+) -> Option<&'b str> {
+    let payload = input.get_mut(header_len..frame_len)?;
+    if !unmask_is_short_text(key, payload) {
+        mask(key, payload);
+        return None;
+    }
+    let payload = input.split_off_mut(..frame_len)?.get(header_len..)?;
+    // SAFETY: these are the bytes of which the function has just said that they are UTF-8: those between
+    // the header's end and the frame's, at the beginning of what `input` was then.
+    Some(unsafe { core::str::from_utf8_unchecked(payload) })
+}
+
+/// As [`take_short_text`], for bytes of any kind.
+#[inline(always)]
+pub(crate) fn take_short<'b>(
+    key: [u8; 4],
+    header_len: usize,
+    frame_len: usize,
+    input: &mut &'b mut [u8],
+) -> Option<&'b [u8]> {
+    let payload = input.split_off_mut(..frame_len)?.get_mut(header_len..)?;
+    mask_any_short(key, payload);
+    Some(payload)
+}
+
+/// Not inlined, as [`unmask_is_short_text`].
+#[inline(never)]
+fn mask_any_short(key: [u8; 4], payload: &mut [u8]) {
+    mask_short(key, payload);
+}
+
 /// Unmasks in place and returns whether `payload` is UTF-8 then.
 #[inline]
 fn unmask_is_text(key: [u8; 4], payload: &mut [u8]) -> bool {
@@ -155,15 +194,26 @@ fn unmask_is_text(key: [u8; 4], payload: &mut [u8]) -> bool {
 }
 
 /// As [`unmask_is_text`], for at most [`SHORT_BYTES_MAX`] bytes. Where it is called nothing but a call
-/// is to be made, so it is not inlined.
+/// is to be made, so it is not inlined; and what needs many registers is a call here, so that the
+/// shortest need not save them.
 #[inline(never)]
 fn unmask_is_short_text(key: [u8; 4], payload: &mut [u8]) -> bool {
+    let seen = match payload.len() {
+        8..16 => mask_ends::<8>(key, payload),
+        16..32 => mask_ends::<16>(key, payload),
+        _ => return unmask_is_other_short_text(key, payload),
+    };
+    // Every byte below 0x80 is a whole character in UTF-8.
+    seen & NOT_ASCII == 0 || is_text(payload)
+}
+
+#[inline(never)]
+fn unmask_is_other_short_text(key: [u8; 4], payload: &mut [u8]) -> bool {
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
     if payload.len() >= TEXT_VECTORS_MIN && std::is_x86_feature_detected!("avx2") {
         // SAFETY: the machine has AVX2, which is all that the function asks for.
         return unsafe { unmask_is_text_avx2(key, payload) };
     }
-    // Every byte below 0x80 is a whole character in UTF-8.
     mask_short(key, payload) & NOT_ASCII == 0 || is_text(payload)
 }
 

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::deflate::Inflater;
 use crate::error::{ProtocolError, Violation};
 use crate::event::{Event, Payload, Text};
-use crate::frame::{self, Opcode, WholeMessage};
+use crate::frame::{self, Opcode, ShortMessage, WholeMessage};
 use crate::role::Role;
 use crate::time::Instant;
 use crate::utf8;
@@ -55,27 +55,25 @@ impl MessageReader {
         Some(whole(message).map_err(|violation| self.error(violation)))
     }
 
-    /// As [`next_whole`](Self::next_whole), for short messages that a server receives.
+    /// As [`next_whole`](Self::next_whole), for messages of at most 125 bytes that a server receives
+    /// and that no limit concerns. One that breaks a rule is left where it lies.
     #[inline(always)]
-    pub(crate) fn next_short<'b>(
-        &mut self,
-        config: &Config,
-        input: &mut &'b mut [u8],
-    ) -> Option<Result<Event<'b>, ProtocolError>> {
-        if self.progress.is_some() || config.fragments_max == Some(0) {
+    pub(crate) fn next_short<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<Event<'b>> {
+        if self.progress.is_some() {
             return None;
         }
-        let message = WholeMessage::take_short(config.message_bytes_max, input)?;
-        let WholeMessage { opcode, key, payload, frame_len } = message;
+        let ShortMessage { opcode, key, frame_len } = ShortMessage::at_start_of(input)?;
+        let header_len = ShortMessage::HEADER_BYTES;
+        let event = if opcode == Opcode::Text {
+            let text = frame::take_short_text(key, header_len, frame_len, input)?;
+            Event::Text(Text::borrowed(text))
+        } else {
+            let payload = frame::take_short(key, header_len, frame_len, input)?;
+            Event::Binary(Payload::borrowed(payload))
+        };
         self.frame_offset = self.next_offset;
         self.next_offset = self.next_offset.saturating_add(frame_len as u64);
-        if opcode == Opcode::Text {
-            let text = frame::unmask_text(key, payload).map_err(|_| Violation::TextNotUtf8);
-            let event = text.map(|text| Event::Text(Text::borrowed(text)));
-            return Some(event.map_err(|violation| self.error(violation)));
-        }
-        frame::mask(key, payload);
-        Some(Ok(Event::Binary(Payload::borrowed(payload))))
+        Some(event)
     }
 
     /// Whether the stream stands between two messages.

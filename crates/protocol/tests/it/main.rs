@@ -22,6 +22,7 @@ mod outbox;
 mod pair;
 mod properties;
 mod security;
+mod short;
 mod support;
 mod threats;
 mod tungstenite;

@@ -148,8 +148,7 @@ impl Engine for Mio {
                 // the one that is meant. Were it not: readiness is a hint, and a wrong one costs
                 // no more than a read that finds nothing.
                 Subject::Stream(index) => {
-                    let Some(key) = self.streams.key_at(index) else { continue };
-                    let Some(stream) = self.streams.get_mut(key) else { continue };
+                    let Some((key, stream)) = self.streams.at_mut(index) else { continue };
                     stream.note(event, Carrier::new(index, key.generation()), completions);
                 }
             }
@@ -221,6 +220,7 @@ impl Engine for Mio {
         self.stream(carrier)?.connect_result()
     }
 
+    #[inline]
     fn receive(&mut self, carrier: Carrier) -> io::Result<Input<'_>> {
         let stream = self.streams.get_mut(key(carrier)).ok_or_else(gone)?;
         Ok(match stream.receive(&mut self.receive_buffer)? {
@@ -236,6 +236,7 @@ impl Engine for Mio {
         self.stream(carrier)?.receive_into(target)
     }
 
+    #[inline]
     fn send(&mut self, carrier: Carrier, outbox: &mut Outbox) -> io::Result<Sent> {
         self.stream(carrier)?.send(outbox)
     }

@@ -5,7 +5,7 @@ use std::io;
 use sockeye_protocol::{Connection, Event, Instant, ProtocolError};
 
 use super::Reactor;
-use super::flush::write_open;
+use super::flush::{write_open, write_open_at_once};
 use crate::engine::{Engine, Input, Received};
 use crate::guard::{Panicked, guard};
 use crate::handler::{Handler, Service};
@@ -24,23 +24,54 @@ const WRITTEN_AT_ONCE_MIN: usize = 128 * 1024;
 const ALONE: usize = 4;
 
 impl<S: Service, E: Engine> Reactor<S, E> {
+    /// How many bytes a session may read in a turn in which so many are ready.
+    pub(super) fn read_budget(&self, ready: usize) -> usize {
+        let share = if ready > 1 { 1 } else { ALONE };
+        self.shared.config.turn_bytes_max.saturating_mul(share)
+    }
+
     /// Reads every session on the ready list once, each within its budget. Whoever is not done puts
     /// itself on the list for the next turn: its edge will not come again.
-    pub(super) fn read_ready(&mut self) {
+    pub(super) fn read_ready(&mut self, budget: usize) {
+        if self.shared.ready.is_empty() {
+            return;
+        }
         let mut keys = std::mem::replace(&mut self.shared.ready, std::mem::take(&mut self.keys));
-        let share = if keys.len() > 1 { 1 } else { ALONE };
-        let budget = self.shared.config.turn_bytes_max.saturating_mul(share);
         for key in keys.drain(..) {
-            if !self.read_open(key, budget) {
-                self.read_other(key, budget);
-            }
+            let Some(Session { link, .. }) = self.sessions.get_mut(key) else { continue };
+            link.unset(Flag::ListedReady);
+            self.read(key, budget);
         }
         self.keys = keys;
     }
 
+    /// An edge was taken: there is something to read. Who is on the list has read in this turn already.
+    #[inline]
+    pub(super) fn readable(&mut self, key: Key, budget: usize) {
+        let Some(Session { link, .. }) = self.sessions.get_mut(key) else { return };
+        link.set(Flag::Readable);
+        if !link.is(Flag::ListedReady) && !link.holds_back() {
+            self.read(key, budget);
+        }
+    }
+
+    #[inline]
+    fn read(&mut self, key: Key, budget: usize) {
+        let Self { engine, sessions, shared, .. } = self;
+        let Some(Session { link, phase }) = sessions.get_mut(key) else { return };
+        match phase {
+            Phase::Open(open) => match read_open(engine, shared, link, open, budget) {
+                Then::Rest => {}
+                Then::Arm => self.arm(key),
+                Then::GiveUp => self.give_up(key),
+            },
+            _ => self.read_other(key, budget),
+        }
+    }
+
+    #[inline(never)]
     fn read_other(&mut self, key: Key, budget: usize) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        session.link.unset(Flag::ListedReady);
         match &session.phase {
             Phase::Handshake(_) => self.read_head(key),
             Phase::Connecting(_) => self.read_answer(key),
@@ -49,55 +80,91 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             Phase::Deferred(_) | Phase::Open(_) | Phase::Over => {}
         }
     }
+}
 
-    /// False, and nothing was done, if the session is not open.
-    fn read_open(&mut self, key: Key, budget: usize) -> bool {
-        let Self { engine, sessions, shared, .. } = self;
-        let Some(Session { link, phase: Phase::Open(open) }) = sessions.get_mut(key) else {
-            return false;
-        };
-        let Open { connection, handler } = open;
-        link.unset(Flag::ListedReady);
-        // It is settled below, or listed there.
-        let is_listed = link.is(Flag::ListedFlush);
-        link.set(Flag::ListedFlush);
-        let mut taken = 0;
-        loop {
-            link.set(Flag::Answers);
-            let fed = read_some(engine, shared, link, connection, handler);
+/// What is to be done when a session was read.
+enum Then {
+    Rest,
+    /// A deadline may have come forward.
+    Arm,
+    /// Code of the user's panicked while its session was being written to.
+    GiveUp,
+}
+
+/// Reads an open session, and writes what that has made it say. One guard for all that a read brings and
+/// makes: nothing else stands between the receive buffer and the handler.
+#[inline]
+fn read_open<E: Engine, H: Handler>(
+    engine: &mut E,
+    shared: &mut Shared,
+    link: &mut Link,
+    open: &mut Open<H>,
+    budget: usize,
+) -> Then {
+    let Open { connection, handler } = open;
+    // It is settled below, or listed there.
+    let is_listed = link.is(Flag::ListedFlush);
+    link.set(Flag::ListedFlush);
+    let mut writes = false;
+    let settled = guard(|| {
+        read_within(engine, shared, link, connection, handler, budget, &mut writes);
+        writes = true;
+        !is_listed && settle_plain(engine, shared, link, connection)
+    });
+    match settled {
+        Ok(true) => {
+            link.unset(Flag::ListedFlush);
+            // Messages only move deadlines on.
+            let is_armed =
+                link.armed != Instant::MAX && !link.is(Flag::Hastened) && connection.is_idle();
+            return if is_armed { Then::Rest } else { Then::Arm };
+        }
+        Ok(false) => {}
+        // A payload that was sent from where it lies was dropped, and its owner is the user's.
+        Err(Panicked) if writes => return Then::GiveUp,
+        Err(Panicked) => {
             link.unset(Flag::Answers);
-            match fed {
-                Fed::Taken(bytes) => taken += bytes,
-                Fed::Waits => break,
-            }
-            if link.outbox.len() >= WRITTEN_AT_ONCE_MIN {
-                // A payload that was sent from where it lies is dropped here, and its owner is the
-                // user's.
-                if guard(|| write_open(engine, shared, link, connection)).is_err() {
-                    self.give_up(key);
-                    return true;
-                }
-            }
-            if taken >= budget {
-                shared.list_ready(link);
-                break;
-            }
+            link.set(Flag::Panicked);
         }
-        if is_listed {
-            return true;
+    }
+    if !is_listed {
+        shared.flush.push(link.key);
+    }
+    Then::Rest
+}
+
+/// Reads until nothing is there, the session is held back, or has had its budget. `writes` is true
+/// while what was said is being written.
+#[inline(always)]
+fn read_within<E: Engine, H: Handler>(
+    engine: &mut E,
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+    handler: &mut H,
+    budget: usize,
+    writes: &mut bool,
+) {
+    let mut taken = 0;
+    loop {
+        link.set(Flag::Answers);
+        let fed = read_some(engine, shared, link, connection, handler);
+        link.unset(Flag::Answers);
+        match fed {
+            Fed::Taken(bytes) => taken += bytes,
+            Fed::Waits => return,
         }
-        match guard(|| settle_plain(engine, shared, link, connection)) {
-            Ok(true) => {
-                link.unset(Flag::ListedFlush);
-                // Messages only move deadlines on.
-                if link.armed == Instant::MAX || link.is(Flag::Hastened) || !connection.is_idle() {
-                    self.arm(key);
-                }
-            }
-            Ok(false) => shared.flush.push(key),
-            Err(Panicked) => self.give_up(key),
+        if link.outbox.len() >= WRITTEN_AT_ONCE_MIN {
+            *writes = true;
+            write_open(engine, shared, link, connection);
+            *writes = false;
         }
-        true
+        if taken >= budget {
+            return shared.list_ready(link);
+        }
+        if !link.has_input() {
+            return;
+        }
     }
 }
 
@@ -105,6 +172,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
 /// this turn and nothing else is to be done about it: nothing queued by senders, no group, no end. What was just touched
 /// is still in the nearest caches then, and the flush phase has nothing to look at. Returns whether
 /// that was so and all could be written.
+#[inline(always)]
 pub(super) fn settle_plain<E: Engine>(
     engine: &mut E,
     shared: &mut Shared,
@@ -114,10 +182,10 @@ pub(super) fn settle_plain<E: Engine>(
     if !link.is_alone() || link.is_remarkable() || !connection.is_open() {
         return false;
     }
-    write_open(engine, shared, link, connection);
+    write_open_at_once(engine, shared, link, connection);
     link.settle_queue(0);
     shared.reclaim(link);
-    link.outbox.is_empty() && link.is_alone() && !link.is_remarkable()
+    !link.is_remarkable() && link.outbox.is_empty() && link.is_alone()
 }
 
 /// What one step of reading came to.
@@ -129,6 +197,7 @@ enum Fed {
 }
 
 /// One step: what was spilled before anything new, and what is new with one read.
+#[inline(always)]
 fn read_some<E: Engine, H: Handler>(
     engine: &mut E,
     shared: &mut Shared,
@@ -212,10 +281,10 @@ fn failed(link: &mut Link, connection: &mut Connection, error: &io::Error) -> Fe
 }
 
 /// Gives `input` to the connection, event by event, until it is used up or something holds the
-/// session back; what is left then is spilled.
+/// session back; what is left then is spilled. Returns how many bytes were inflated.
 ///
-/// This is the path of every message: one guard for the whole input, and nothing else between the
-/// receive buffer and the handler. Returns how many bytes were inflated.
+/// It calls the user's code: to be guarded by who calls it.
+#[inline(always)]
 pub(super) fn feed<H: Handler>(
     shared: &mut Shared,
     link: &mut Link,
@@ -224,10 +293,8 @@ pub(super) fn feed<H: Handler>(
     input: &mut &mut [u8],
 ) -> usize {
     shared.lend(link, input.len());
-    let mut inflated = 0;
-    let fed = guard(|| feed_read(shared, link, connection, handler, input, &mut inflated));
-    note(link, fed);
-    if !input.is_empty() && connection.closed().is_none() && !link.is(Flag::Panicked) {
+    let inflated = feed_read(shared, link, connection, handler, input);
+    if !input.is_empty() && connection.closed().is_none() {
         let bytes = shared.pool.copy_of(input);
         link.rarer_mut().spill = Spill { bytes, start: 0 };
     }
@@ -235,22 +302,31 @@ pub(super) fn feed<H: Handler>(
 }
 
 /// Tells the events of one read, and then that it is over.
+#[inline(never)]
 fn feed_read<H: Handler>(
     shared: &mut Shared,
     link: &mut Link,
     connection: &mut Connection,
     handler: &mut H,
     input: &mut &mut [u8],
-    inflated: &mut usize,
-) -> Result<(), ProtocolError> {
-    let fed = feed_events(shared, link, connection, handler, input, inflated);
+) -> usize {
+    let mut inflated = 0;
+    let fed = feed_events(shared, link, connection, handler, input, &mut inflated);
     handler.after_read(&mut Peer::new(link, connection, shared));
-    if fed.is_err() {
-        shared.let_end(link, connection);
+    if let Err(error) = fed {
+        broken(shared, link, connection, error);
     }
-    fed
+    inflated
 }
 
+/// The peer broke a rule.
+#[cold]
+fn broken(shared: &mut Shared, link: &mut Link, connection: &mut Connection, error: ProtocolError) {
+    shared.let_end(link, connection);
+    link.note_cause(Cause::Protocol(error));
+}
+
+#[inline(always)]
 fn feed_events<H: Handler>(
     shared: &mut Shared,
     link: &mut Link,
@@ -261,27 +337,41 @@ fn feed_events<H: Handler>(
 ) -> Result<(), ProtocolError> {
     // A few bytes can inflate to a thousand times as many, and the others wait for that as well.
     while !link.holds_back() && *inflated < shared.config.turn_bytes_max {
-        let mut output = shared.output(link);
-        let received = connection.receive(input, &mut output);
-        *inflated = inflated.saturating_add(connection.take_inflating_cost());
-        let event = match received? {
-            // The common case, by itself so that the event is made where the handler finds it.
-            Some(Event::Text(text)) if text.is_borrowed() => {
-                shared.stats.messages_received += 1;
-                handler.event(&mut Peer::new(link, connection, shared), Event::Text(text));
-                continue;
-            }
-            Some(event) => event,
-            None => break,
-        };
-        if let Event::Text(_) | Event::Binary(_) = event {
+        // The common case.
+        while let Some(event) = connection.receive_short(input, shared.now) {
             shared.stats.messages_received += 1;
             handler.event(&mut Peer::new(link, connection, shared), event);
-        } else {
-            tell_control(shared, link, connection, handler, event);
+            if link.holds_back() {
+                return Ok(());
+            }
+        }
+        if input.is_empty() || !feed_event(shared, link, connection, handler, input, inflated)? {
+            break;
         }
     }
     Ok(())
+}
+
+/// As [`feed_events`], for one event of any kind. False: `input` was used up, and there was none.
+#[inline(never)]
+fn feed_event<H: Handler>(
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+    handler: &mut H,
+    input: &mut &mut [u8],
+    inflated: &mut usize,
+) -> Result<bool, ProtocolError> {
+    let received = connection.receive(input, &mut shared.output(link));
+    *inflated = inflated.saturating_add(connection.take_inflating_cost());
+    let Some(event) = received? else { return Ok(false) };
+    if let Event::Text(_) | Event::Binary(_) = event {
+        shared.stats.messages_received += 1;
+        handler.event(&mut Peer::new(link, connection, shared), event);
+    } else {
+        tell_control(shared, link, connection, handler, event);
+    }
+    Ok(true)
 }
 
 /// A control frame may have been answered, and may have brought a deadline forward. Before a Close
@@ -308,6 +398,7 @@ fn tell_control<H: Handler>(
     }
 }
 
+#[cold]
 fn feed_spill<H: Handler>(
     shared: &mut Shared,
     link: &mut Link,
@@ -318,11 +409,9 @@ fn feed_spill<H: Handler>(
     let mut input = spill.bytes.get_mut(spill.start..).unwrap_or_default();
     let before = input.len();
     shared.lend(link, before);
-    let mut inflated = 0;
-    let fed = guard(|| feed_read(shared, link, connection, handler, &mut input, &mut inflated));
+    let inflated = feed_read(shared, link, connection, handler, &mut input);
     let left = input.len();
-    note(link, fed);
-    if left == 0 || connection.closed().is_some() || link.is(Flag::Panicked) {
+    if left == 0 || connection.closed().is_some() {
         shared.pool.give_back(spill.bytes);
     } else {
         spill.start += before - left;
@@ -332,6 +421,7 @@ fn feed_spill<H: Handler>(
 }
 
 /// `count` bytes were read straight into the message in progress.
+#[inline(never)]
 fn feed_received<H: Handler>(
     shared: &mut Shared,
     link: &mut Link,
@@ -339,28 +429,15 @@ fn feed_received<H: Handler>(
     handler: &mut H,
     count: usize,
 ) {
-    let fed = guard(|| {
-        let received = connection.received(count, &mut shared.output(link));
-        if received.is_err() {
-            shared.let_end(link, connection);
-        }
-        if let Some(event) = received? {
+    match connection.received(count, &mut shared.output(link)) {
+        Ok(Some(event)) => {
             link.note_level(connection.config());
             shared.stats.messages_received += 1;
             let mut peer = Peer::new(link, connection, shared);
             handler.event(&mut peer, event);
             handler.after_read(&mut peer);
         }
-        Ok(())
-    });
-    note(link, fed);
-}
-
-/// Notes why a session will end, if it will.
-fn note(link: &mut Link, fed: Result<Result<(), ProtocolError>, Panicked>) {
-    match fed {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => link.note_cause(Cause::Protocol(error)),
-        Err(Panicked) => link.set(Flag::Panicked),
+        Ok(None) => {}
+        Err(error) => broken(shared, link, connection, error),
     }
 }

@@ -1,9 +1,11 @@
 //! The flush phase: one vectored write for each session that has something to say, and what follows.
 
+use std::io;
+
 use sockeye_protocol::{CloseCode, Connection};
 
 use super::Reactor;
-use crate::engine::Engine;
+use crate::engine::{Engine, Sent};
 use crate::error::ConnectError;
 use crate::guard::{Panicked, guard};
 use crate::handler::{Handler, Service};
@@ -114,14 +116,26 @@ fn fail_if_due(shared: &mut Shared, link: &mut Link, connection: &mut Connection
 }
 
 /// One write for an open session, and what follows from it.
+#[inline(never)]
 pub(super) fn write_open<E: Engine>(
     engine: &mut E,
     shared: &mut Shared,
     link: &mut Link,
     connection: &mut Connection,
 ) {
+    write_open_at_once(engine, shared, link, connection);
+}
+
+/// As [`write_open`], in the place where most writes are made.
+#[inline(always)]
+pub(super) fn write_open_at_once<E: Engine>(
+    engine: &mut E,
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+) {
     let waited = link.blocked_since().is_some();
-    write(engine, shared, link);
+    write_at_once(engine, shared, link);
     if waited && !link.is(Flag::Blocked) {
         connection.postpone_pong(shared.now);
     }
@@ -129,47 +143,60 @@ pub(super) fn write_open<E: Engine>(
 }
 
 /// One write. An error does not end the session yet: what has arrived whole is still delivered.
+#[inline(never)]
 pub(super) fn write<E: Engine>(engine: &mut E, shared: &mut Shared, link: &mut Link) {
-    if link.is(Flag::Broken) {
-        link.outbox.clear();
-    }
-    let carrier = link.carrier();
-    if link.is(Flag::Blocked) || link.is(Flag::Cut) {
+    write_at_once(engine, shared, link);
+}
+
+#[inline(always)]
+fn write_at_once<E: Engine>(engine: &mut E, shared: &mut Shared, link: &mut Link) {
+    if link.takes_no_bytes() {
+        if link.is(Flag::Broken) {
+            link.outbox.clear();
+        }
         return;
     }
+    let carrier = link.carrier();
     let Some(outbox) = link.outbox.waiting() else { return };
     shared.stats.writes += 1;
     match engine.send(carrier, outbox) {
         Ok(sent) => {
             shared.stats.bytes_written += sent.bytes as u64;
-            link.put(Flag::Blocked, sent.blocked);
             if sent.blocked {
-                let now = shared.now;
-                let rarer = link.rarer_mut();
-                if sent.bytes > 0 || rarer.blocked_since.is_none() {
-                    rarer.blocked_since = Some(now);
-                }
-                return;
+                return note_blocked(shared, link, sent);
             }
             link.note_unblocked();
             if !link.outbox.is_empty() {
                 shared.list_flush(link);
             }
         }
-        Err(error) => {
-            link.note_cause(Cause::Transport(error.kind()));
-            link.set(Flag::Broken);
-            link.unset(Flag::Blocked);
-            link.outbox.clear();
-            link.unset(Flag::Congested);
-            link.unset(Flag::Passed);
-            link.set(Flag::Readable);
-            link.put(Flag::Cut, link.is(Flag::Paused));
-            link.note_unblocked();
-            shared.list_ready(link);
-            shared.list_flush(link);
-        }
+        Err(error) => note_broken(shared, link, &error),
     }
+}
+
+/// The kernel has not taken all.
+#[cold]
+fn note_blocked(shared: &Shared, link: &mut Link, sent: Sent) {
+    link.set(Flag::Blocked);
+    let rarer = link.rarer_mut();
+    if sent.bytes > 0 || rarer.blocked_since.is_none() {
+        rarer.blocked_since = Some(shared.now);
+    }
+}
+
+#[cold]
+fn note_broken(shared: &mut Shared, link: &mut Link, error: &io::Error) {
+    link.note_cause(Cause::Transport(error.kind()));
+    link.set(Flag::Broken);
+    link.unset(Flag::Blocked);
+    link.outbox.clear();
+    link.unset(Flag::Congested);
+    link.unset(Flag::Passed);
+    link.set(Flag::Readable);
+    link.put(Flag::Cut, link.is(Flag::Paused));
+    link.note_unblocked();
+    shared.list_ready(link);
+    shared.list_flush(link);
 }
 
 /// Opens a congested session again once its outbox is below the low mark, and tells the handler of

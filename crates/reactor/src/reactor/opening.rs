@@ -294,11 +294,14 @@ pub(super) fn open<H: Handler>(
     let Phase::Open(Open { connection, handler }) = phase else { return };
     connection.spread_pings(ping_seed(link.key));
     connection.hold_ends();
-    let opened = guard(|| handler.open(&mut Peer::new(link, connection, shared)));
+    let opened = guard(|| {
+        handler.open(&mut Peer::new(link, connection, shared));
+        if !input.is_empty() {
+            feed(shared, link, connection, handler, &mut input);
+        }
+    });
     if opened.is_err() {
         link.set(Flag::Panicked);
-    } else if !input.is_empty() {
-        feed(shared, link, connection, handler, &mut input);
     }
     shared.list_ready(link);
 }

@@ -84,20 +84,16 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         })
     }
 
-    /// Accept, then read. Sessions that were left unfinished by an earlier turn come first.
+    /// Read, then accept. Sessions that were left unfinished by an earlier turn come first; the others
+    /// are read as they are told of, while what their edge has touched is in the nearest caches.
     fn dispatch(&mut self) {
         let mut completions = std::mem::take(&mut self.completions);
+        let ready = completions.len() + self.shared.ready.len();
+        let budget = self.read_budget(ready);
+        self.read_ready(budget);
         for completion in completions.drain(..) {
             match completion {
-                Completion::Acceptable(listener) => self.listeners.note_acceptable(listener),
-                Completion::Connected(carrier) => self.connected(carrier),
-                Completion::Readable(carrier) => {
-                    let Self { sessions, shared, .. } = self;
-                    if let Some(session) = sessions.get_mut(key_of(carrier)) {
-                        session.link.set(Flag::Readable);
-                        shared.list_ready(&mut session.link);
-                    }
-                }
+                Completion::Readable(carrier) => self.readable(key_of(carrier), budget),
                 Completion::Writable(carrier) => {
                     let Self { sessions, shared, .. } = self;
                     if let Some(session) = sessions.get_mut(key_of(carrier)) {
@@ -105,12 +101,13 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                         shared.list_flush(&mut session.link);
                     }
                 }
+                Completion::Acceptable(listener) => self.listeners.note_acceptable(listener),
+                Completion::Connected(carrier) => self.connected(carrier),
                 Completion::Woken => {}
             }
         }
         self.completions = completions;
         self.accept();
-        self.read_ready();
     }
 
     fn tasks(&mut self) {

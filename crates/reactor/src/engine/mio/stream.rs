@@ -140,13 +140,14 @@ impl Stream {
         if event.is_read_closed() || event.is_error() || event.is_priority() {
             readiness.more_than_bytes = true;
         }
-        if event.is_readable() || readiness.more_than_bytes {
-            completions.push(Completion::Readable(carrier));
-        }
-        let is_writable = event.is_writable() || event.is_write_closed() || event.is_error();
-        if readiness.blocked && is_writable {
+        // First, so that what the read makes the session say can be written behind it.
+        if readiness.blocked && (event.is_writable() || event.is_write_closed() || event.is_error())
+        {
             readiness.blocked = false;
             completions.push(Completion::Writable(carrier));
+        }
+        if event.is_readable() || readiness.more_than_bytes {
+            completions.push(Completion::Readable(carrier));
         }
     }
 
@@ -166,6 +167,7 @@ impl Stream {
     }
 
     /// One read into `buffer`, which has room for a byte at least.
+    #[inline]
     pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
         let room = buffer.len();
         // Not through the standard library, whose call may be cancelled and costs twice as much for it.
@@ -198,6 +200,7 @@ impl Stream {
     }
 
     /// One write of what waits, as far as one call takes it.
+    #[inline]
     pub(super) fn send(&mut self, outbox: &mut Outbox) -> io::Result<Sent> {
         let (offered, written) = self.offer(outbox);
         let written = match written {
@@ -222,6 +225,7 @@ impl Stream {
         self.offer_slices(outbox)
     }
 
+    #[inline(never)]
     fn offer_slices(&mut self, outbox: &Outbox) -> (usize, rustix::io::Result<usize>) {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let filled = outbox.io_slices(&mut slices);
