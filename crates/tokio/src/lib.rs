@@ -85,7 +85,7 @@ pub use sockeye_protocol::{
 };
 #[cfg(feature = "deflate")]
 pub use sockeye_protocol::{Deflate, DeflateConfig};
-pub use split::{Receiver, Sender};
+pub use split::{Receiver, ReuniteError, Sender};
 pub use stream::ClientStream;
 pub use websocket::WebSocket;
 

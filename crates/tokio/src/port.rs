@@ -68,7 +68,12 @@ pub(crate) struct Whole<S> {
 
 impl<S> Whole<S> {
     pub(crate) const fn new(stream: S) -> Self {
-        Self { stream, writing: Writing::new() }
+        Self::going_on(stream, Writing::new())
+    }
+
+    /// One that was written to before.
+    pub(crate) const fn going_on(stream: S, writing: Writing) -> Self {
+        Self { stream, writing }
     }
 }
 

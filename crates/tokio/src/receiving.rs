@@ -107,13 +107,16 @@ impl<P: Port> Receiving<P> {
     }
 
     /// The same connection over another port, which takes what waits to be written.
-    pub(crate) fn over<Q: Port>(mut self, make: impl FnOnce(P, Outbox) -> Q) -> Receiving<Q> {
+    pub(crate) fn over<Q: Port>(
+        mut self,
+        make: impl FnOnce(P, Outbox) -> Option<Q>,
+    ) -> Receiving<Q> {
         let role = self.connection.role();
         let config = self.connection.config().clone();
         let unused = Connection::new(role, config, self.now);
         let outbox = std::mem::take(&mut self.outbox);
         Receiving {
-            port: self.port.take().map(|port| make(port, outbox)),
+            port: self.port.take().and_then(|port| make(port, outbox)),
             connection: std::mem::replace(&mut self.connection, unused),
             outbox: Outbox::new(),
             unread: std::mem::take(&mut self.unread),
@@ -129,6 +132,11 @@ impl<P: Port> Receiving<P> {
             is_shut: self.is_shut,
             is_visiting: self.is_visiting,
         }
+    }
+
+    /// Why nothing can be written any more, if the other half has found that.
+    pub(crate) fn note_broken(&mut self, kind: Option<io::ErrorKind>) {
+        self.broken = self.broken.or(kind);
     }
 
     pub(crate) const fn clock(&self) -> Clock {

@@ -13,6 +13,7 @@
 //! pen is locked once for each flush, however many messages it carries, and by the receiver only
 //! when it has something to say; nobody holds it across an await.
 
+mod reuniting;
 mod receiver;
 mod sender;
 
@@ -26,6 +27,8 @@ use sockeye_protocol::{Connection, Instant, Outbox};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub use receiver::Receiver;
+pub use reuniting::ReuniteError;
+pub(crate) use reuniting::reunite;
 pub use sender::Sender;
 
 use crate::agreed::Agreed;
@@ -274,13 +277,13 @@ where
         let has_posted = !outbox.is_empty();
         let shared = shared(Some(write), outbox, !is_open);
         halves = Some(Arc::clone(&shared));
-        Half { read, shared, mark, has_posted, behind: Behind::More, known: None }
+        Some(Half { read, shared, mark, has_posted, behind: Behind::More, known: None })
     });
     if !is_open && let Some(port) = &mut receiving.port {
         port.note_close();
     }
     let shared = halves.unwrap_or_else(|| shared(None, Outbox::new(), true));
-    (Sender::new(shared, connection, clock), Receiver::new(receiving, agreed))
+    (Sender::new(Arc::clone(&shared), connection, clock), Receiver::new(receiving, agreed, shared))
 }
 
 fn shared<W>(stream: Option<W>, outbox: Outbox, is_closed: bool) -> Arc<Shared<W>> {

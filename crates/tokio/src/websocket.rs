@@ -1,5 +1,6 @@
 //! A WebSocket over one transport.
 
+mod halves;
 mod streaming;
 
 use std::fmt;
@@ -12,11 +13,7 @@ use bytes::Bytes;
 #[cfg(feature = "deflate")]
 use sockeye_protocol::Deflate;
 use sockeye_protocol::{Closed, Config, Connection, Event, Instant, Prepared, Role, SendError};
-use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-#[cfg(unix)]
-use tokio::net::{UnixStream, unix};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::agreed::Agreed;
 use crate::clock::Clock;
@@ -26,7 +23,6 @@ use crate::message::{CloseFrame, Message};
 use crate::outgoing::Outgoing;
 use crate::port::Whole;
 use crate::receiving::{Flow, Pressure, Receiving};
-use crate::split::{Receiver, Sender, split};
 use crate::writing::Side;
 
 /// A WebSocket connection over any transport, after its opening handshake and for either role.
@@ -356,48 +352,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let polled = self.receiving.poll_flush(context, &mut memory, Side::Sending);
         self.receiving.tidy_outbox(&mut memory);
         polled.map_err(Error::from)
-    }
-}
-
-/// Two halves.
-impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Makes two halves for two tasks, over any transport.
-    ///
-    /// tokio's halves of a transport of any kind share a lock, which each read and each write takes.
-    /// Those of a socket do not: see [`into_split`](Self::into_split).
-    #[must_use]
-    #[expect(clippy::type_complexity, reason = "a name for it would hide which halves these are")]
-    pub fn split(self) -> (Sender<WriteHalf<S>>, Receiver<ReadHalf<S>, WriteHalf<S>>) {
-        self.divide(tokio::io::split)
-    }
-
-    fn divide<R, W>(self, divide: impl FnOnce(S) -> (R, W)) -> (Sender<W>, Receiver<R, W>)
-    where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
-    {
-        let Self { receiving, agreed } = self;
-        split(*receiving, agreed, |whole: Whole<S>| divide(whole.stream))
-    }
-}
-
-impl WebSocket<TcpStream> {
-    /// Makes two halves for two tasks, which share no lock but that of the writing end, and that once
-    /// for each flush.
-    #[must_use]
-    pub fn into_split(self) -> (Sender<OwnedWriteHalf>, Receiver<OwnedReadHalf, OwnedWriteHalf>) {
-        self.divide(TcpStream::into_split)
-    }
-}
-
-#[cfg(unix)]
-impl WebSocket<UnixStream> {
-    /// As for TCP.
-    #[must_use]
-    pub fn into_split(
-        self,
-    ) -> (Sender<unix::OwnedWriteHalf>, Receiver<unix::OwnedReadHalf, unix::OwnedWriteHalf>) {
-        self.divide(UnixStream::into_split)
     }
 }
 

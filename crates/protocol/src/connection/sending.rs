@@ -280,6 +280,16 @@ impl Connection {
         self.close_deadline = Some(output.now + self.config.close_within);
     }
 
+    /// Messages of this connection were sent by somebody else: by a connection of the same role, with
+    /// the same agreement about compression, that only sends. What is sent from now on refers to none
+    /// that was sent before, so the peer understands it whatever came in between.
+    pub fn forget_sent(&mut self) {
+        #[cfg(feature = "deflate")]
+        if let Some(deflater) = self.deflater() {
+            deflater.forget_context();
+        }
+    }
+
     /// Answers the newest ping that was not answered while the outbox was above its mark. Call it
     /// when the outbox has fallen below; [`receive`](Self::receive) does it as well.
     #[inline]

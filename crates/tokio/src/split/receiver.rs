@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use futures_core::stream::FusedStream;
 use sockeye_protocol::{Closed, Event};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Half;
+use super::{Half, Shared};
 use crate::agreed::Agreed;
 use crate::error::Error;
 use crate::message::Message;
@@ -24,13 +25,19 @@ use crate::receiving::{Flow, Pressure, Receiving};
 /// leaves by itself, whatever the [`Sender`](super::Sender) does. See [`WebSocket`](crate::WebSocket)
 /// for the rest.
 pub struct Receiver<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> {
-    receiving: Box<Receiving<Half<R, W>>>,
-    agreed: Agreed,
+    pub(super) receiving: Box<Receiving<Half<R, W>>>,
+    pub(super) agreed: Agreed,
+    /// By which its sender is known.
+    pub(super) shared: Arc<Shared<W>>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Receiver<R, W> {
-    pub(super) fn new(receiving: Receiving<Half<R, W>>, agreed: Agreed) -> Self {
-        Self { receiving: Box::new(receiving), agreed }
+    pub(super) fn new(
+        receiving: Receiving<Half<R, W>>,
+        agreed: Agreed,
+        shared: Arc<Shared<W>>,
+    ) -> Self {
+        Self { receiving: Box::new(receiving), agreed, shared }
     }
 
     /// Receives the next message, or `None` when the connection is over. It is cancel-safe.

@@ -26,13 +26,13 @@ use crate::writing::{self, Side};
 /// [`flush`](Self::flush) and [`send`](Self::send) only: the [`Receiver`](super::Receiver) does not
 /// see it.
 pub struct Sender<W: AsyncWrite + Unpin> {
-    shared: Arc<Shared<W>>,
+    pub(super) shared: Arc<Shared<W>>,
     /// Its reading side is never used.
-    connection: Connection,
-    outbox: Outbox,
+    pub(super) connection: Connection,
+    pub(super) outbox: Outbox,
     clock: Clock,
     /// Some of what was said may still be in the pen.
-    has_posted: bool,
+    pub(super) has_posted: bool,
 }
 
 impl<W: AsyncWrite + Unpin> Sender<W> {

@@ -9,6 +9,7 @@ mod flooding;
 mod halves;
 mod heap;
 mod opening;
+mod reuniting;
 #[cfg(feature = "tls")]
 mod securing;
 mod talking;
