@@ -16,6 +16,7 @@ mod handshake;
 mod holding;
 mod keepalive;
 mod layout;
+mod lending;
 mod limits;
 mod matrix;
 mod outbox;
