@@ -182,9 +182,6 @@ impl Connection {
         if let Some(event) = self.receive_short(input, output.now) {
             return Ok(Some(event));
         }
-        if input.is_empty() {
-            return Ok(None);
-        }
         self.receive_any(input, output)
     }
 
@@ -222,13 +219,20 @@ impl Connection {
         Some(event)
     }
 
-    /// What [`receive`](Self::receive) does if no short message is next.
-    #[inline(never)]
-    fn receive_any<'b>(
+    /// As [`receive`](Self::receive), for a driver that has just heard from
+    /// [`receive_short`](Self::receive_short) that no short message is next.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    pub fn receive_any<'b>(
         &mut self,
         input: &mut &'b mut [u8],
         output: &mut Output<'_>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
+        if input.is_empty() {
+            return Ok(None);
+        }
         if !self.closing.is_receiving() {
             self.closing.discard(core::mem::take(input).len());
             return Ok(None);

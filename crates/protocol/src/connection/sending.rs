@@ -62,8 +62,11 @@ impl Connection {
 
     #[inline(always)]
     fn send_short(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox) -> bool {
+        if payload.len() > CONTROL_BYTES_MAX || !self.sends_frames_as_they_are() {
+            return false;
+        }
         let bytes_max = self.config.outbox_high_mark.min(self.config.outbox_bytes_max);
-        self.sends_frames_as_they_are() && message::write_short(outbox, opcode, payload, bytes_max)
+        message::write_short(outbox, opcode, payload, bytes_max)
     }
 
     /// Sends a text message as it is, even if compression was agreed on: for secrets, since the

@@ -362,7 +362,7 @@ fn feed_event<H: Handler>(
     input: &mut &mut [u8],
     inflated: &mut usize,
 ) -> Result<bool, ProtocolError> {
-    let received = connection.receive(input, &mut shared.output(link));
+    let received = connection.receive_any(input, &mut shared.output(link));
     *inflated = inflated.saturating_add(connection.take_inflating_cost());
     let Some(event) = received? else { return Ok(false) };
     if let Event::Text(_) | Event::Binary(_) = event {
