@@ -1,12 +1,16 @@
 //! What one member of a broadcast who never reads costs the others: their latency with it and without
 //! it, in turn, on real sockets, with the server's memory and what it closed.
 //!
-//! Needs `target/release/sockeye` (`cargo build --release -p sockeye-cli`). Each round is two servers,
-//! one after the other; the figure is the median of the rounds' ratios with its 95 % interval.
+//! Needs `target/release/sockeye` (`cargo build --release -p sockeye-cli`). Two servers and their loads
+//! are up all the time, one with the one who never reads, and have short phases in turn, so that
+//! whatever else the machine does meets both. First the one is there and its queue fills, then its
+//! policy closes it, and then nobody is left who does not read: the phases behind that show how far
+//! two equal servers are apart. Each figure is the median of the pairs' ratios with its 95 %
+//! interval.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 
 use clap::Parser;
 use serde_json::Value;
@@ -18,8 +22,8 @@ struct Arguments {
     /// How many read
     #[arg(long, short, default_value_t = 10_000)]
     connections: usize,
-    /// Messages of a round: more than the system's buffers and an outbox take, or no policy fires
-    #[arg(long, short = 'n', default_value_t = 1200)]
+    /// Messages of a phase
+    #[arg(long, short = 'n', default_value_t = 20)]
     count: usize,
     /// Bytes of a message
     #[arg(long, short, default_value_t = 2048)]
@@ -27,58 +31,81 @@ struct Arguments {
     /// Messages under way at a time
     #[arg(long, short, default_value_t = 1)]
     window: usize,
-    /// Rounds
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    /// Pairs of phases, of which the first is not counted
+    #[arg(long, default_value_t = 40)]
+    pairs: usize,
     /// The program
     #[arg(long, default_value = "target/release/sockeye")]
     sockeye: PathBuf,
 }
 
-/// What one load came to.
-struct Outcome {
+/// A server with its load, which waits for a line to do a phase.
+struct Side {
+    server: Served,
+    load: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    memory_before: f64,
+}
+
+/// What one phase came to.
+struct Phase {
     p50_nanos: f64,
     p99_nanos: f64,
+    /// What the server has more in memory than before the first.
     memory_bytes: f64,
-    /// Connections that ended before the load closed its own.
+    /// Connections that have ended.
     closed: u64,
 }
 
-fn run(arguments: &Arguments, stalled: usize) -> Result<Outcome, String> {
-    let server = Served::start(&arguments.sockeye, 1)?;
-    let mut load = Command::new(&arguments.sockeye)
-        .args(["bench", "broadcast", &server.url("/broadcast"), "--steps", "--patience=60"])
-        .arg(format!("--connections={}", arguments.connections))
-        .arg(format!("--count={}", arguments.count))
-        .arg(format!("--size={}", arguments.size))
-        .arg(format!("--window={}", arguments.window))
-        .arg(format!("--stalled={stalled}"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        // When all is measured it finds the connection closed that was to be.
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| format!("{}: {error}", arguments.sockeye.display()))?;
-    let mut lines = BufReader::new(load.stdout.take().expect("it was piped")).lines();
-    let mut line = || lines.next().and_then(Result::ok).ok_or("the load has ended");
-    // It says that it is ready, and waits for a line.
-    line()?;
-    let before = memory(server.id());
-    let stdin = load.stdin.as_mut().expect("it was piped");
-    stdin.write_all(b"\n").map_err(|error| error.to_string())?;
-    let round: Value = serde_json::from_str(&line()?).map_err(|error| error.to_string())?;
-    let after = memory(server.id());
-    let closed = server.figure("closed_total").ok_or("no figures")?;
-    // It would read what was to stay unread before it ends.
-    let _ = load.kill();
-    let _ = load.wait();
-    let latency = &round["latency"];
-    Ok(Outcome {
-        p50_nanos: percentile(latency, 0.5).ok_or("no latency")?,
-        p99_nanos: percentile(latency, 0.99).ok_or("no latency")?,
-        memory_bytes: after - before,
-        closed,
-    })
+impl Side {
+    fn start(arguments: &Arguments, stalled: usize) -> Result<Self, String> {
+        let server = Served::start(&arguments.sockeye, 1)?;
+        let mut load = Command::new(&arguments.sockeye)
+            .args(["bench", "broadcast", &server.url("/broadcast"), "--steps", "--patience=60"])
+            .arg(format!("--connections={}", arguments.connections))
+            .arg(format!("--count={}", arguments.count))
+            .arg(format!("--size={}", arguments.size))
+            .arg(format!("--window={}", arguments.window))
+            .arg(format!("--stalled={stalled}"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // When all is measured it finds the connection closed that was to be.
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("{}: {error}", arguments.sockeye.display()))?;
+        let lines = BufReader::new(load.stdout.take().expect("it was piped")).lines();
+        let mut side = Self { server, load, lines, memory_before: 0.0 };
+        // It says that it is ready.
+        side.line()?;
+        side.memory_before = memory(side.server.id());
+        Ok(side)
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        self.lines.next().and_then(Result::ok).ok_or_else(|| "the load has ended".to_owned())
+    }
+
+    fn phase(&mut self) -> Result<Phase, String> {
+        let stdin = self.load.stdin.as_mut().expect("it was piped");
+        stdin.write_all(b"\n").map_err(|error| error.to_string())?;
+        let round: Value =
+            serde_json::from_str(&self.line()?).map_err(|error| error.to_string())?;
+        let latency = &round["latency"];
+        Ok(Phase {
+            p50_nanos: percentile(latency, 0.5).ok_or("no latency")?,
+            p99_nanos: percentile(latency, 0.99).ok_or("no latency")?,
+            memory_bytes: memory(self.server.id()) - self.memory_before,
+            closed: self.server.figure("closed_total").ok_or("no figures")?,
+        })
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        // It would read what was to stay unread before it ends.
+        let _ = self.load.kill();
+        let _ = self.load.wait();
+    }
 }
 
 /// The latency below which a share of the steps of a histogram lies.
@@ -117,36 +144,55 @@ fn main() -> ExitCode {
 }
 
 fn measure(arguments: &Arguments) -> Result<(), String> {
-    let (mut with, mut without) = (Vec::new(), Vec::new());
-    println!(
-        "| round | p50 without | with | p99 without | with | memory without | with | closed |"
-    );
+    let (mut alone, mut beside) = (Side::start(arguments, 0)?, Side::start(arguments, 1)?);
+    let (mut waiting, mut behind) = (Vec::new(), Vec::new());
+    // Joining closes nobody, and the looks at the figures come to both alike.
+    println!("| pair | p50 without | with | p99 without | with | memory without | with | closed |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
-    for round in 0..arguments.rounds {
+    let mut was_closed = false;
+    for pair in 0..=arguments.pairs {
         // Who comes first has an advantage or none; each does in turn.
-        let first = run(arguments, round % 2)?;
-        let second = run(arguments, 1 - round % 2)?;
-        let (alone, beside) = if round % 2 == 0 { (first, second) } else { (second, first) };
+        let (without, with) = if pair % 2 == 0 {
+            let without = alone.phase()?;
+            (without, beside.phase()?)
+        } else {
+            let with = beside.phase()?;
+            (alone.phase()?, with)
+        };
+        let closed = with.closed.saturating_sub(without.closed);
         let millis = |nanos: f64| nanos / 1e6;
         let mebibytes = |bytes: f64| bytes / f64::from(1 << 20);
         println!(
-            "| {} | {:.2} ms | {:.2} ms | {:.2} ms | {:.2} ms | {:.1} MiB | {:.1} MiB | {} |",
-            round + 1,
-            millis(alone.p50_nanos),
-            millis(beside.p50_nanos),
-            millis(alone.p99_nanos),
-            millis(beside.p99_nanos),
-            mebibytes(alone.memory_bytes),
-            mebibytes(beside.memory_bytes),
-            beside.closed - alone.closed.min(beside.closed),
+            "| {pair} | {:.2} ms | {:.2} ms | {:.2} ms | {:.2} ms | {:.1} MiB | {:.1} MiB | {closed} |",
+            millis(without.p50_nanos),
+            millis(with.p50_nanos),
+            millis(without.p99_nanos),
+            millis(with.p99_nanos),
+            mebibytes(without.memory_bytes),
+            mebibytes(with.memory_bytes),
         );
-        without.push(alone.p99_nanos);
-        with.push(beside.p99_nanos);
+        // In the first both servers fetch the memory that they keep.
+        if pair > 0 {
+            let ratios = if was_closed { &mut behind } else { &mut waiting };
+            ratios.push(with.p99_nanos / without.p99_nanos);
+        }
+        was_closed |= closed > 0;
     }
-    let ratio = Estimate::of_ratios(&with, &without);
-    println!(
-        "\np99 with one who never reads: {:.3} ({:.3} to {:.3}) of that without",
-        ratio.median, ratio.low, ratio.high
-    );
+    say("with one who never reads, until it is closed", &waiting);
+    say("behind that, with equal members", &behind);
     Ok(())
+}
+
+fn say(what: &str, ratios: &[f64]) {
+    if ratios.is_empty() {
+        return println!("\np99 {what}: no pair");
+    }
+    let ratio = Estimate::of(ratios);
+    println!(
+        "\np99 {what}: {:.3} ({:.3} to {:.3}) of that without, {} pairs",
+        ratio.median,
+        ratio.low,
+        ratio.high,
+        ratios.len()
+    );
 }

@@ -15,8 +15,8 @@ use crate::outgoing::Outgoing;
 use crate::sender::Queue;
 use crate::slab::Key;
 
-/// How many bytes the answers to one read may take above the high mark.
-const ANSWERS_MAX: usize = 192 * 1024;
+/// How many bytes the answers to one read may take above the high mark: a whole receive buffer's echo.
+const ANSWERS_MAX: usize = 264 * 1024;
 
 /// The part of a session that does not depend on its phase. What few sessions need is in [`Rare`],
 /// so that an idle one stays small.

@@ -6,9 +6,14 @@ use std::ops::{Deref, DerefMut};
 
 use sockeye_protocol::{Buffers, MaskKeys};
 
-/// Room for one read: what a peer can have under way in a usual window, and little enough to stay
-/// in the nearer caches.
-pub(crate) const READ_BYTES: usize = 128 * 1024;
+/// Room for one read: four messages of 64 KiB with their headers, and little enough to stay in the
+/// nearer caches.
+pub(crate) const READ_BYTES: usize = 264 * 1024;
+
+/// A read goes to the beginning of a page: what stands so in the system's memory is copied slowly by
+/// some processors to a place a few bytes further on in a page, which is where large allocations
+/// begin.
+const PAGE_BYTES: usize = 4096;
 
 /// So many idle buffers for reads: only sockets that leave much of a read for later need more than one.
 const READING_MAX: usize = 16;
@@ -36,7 +41,7 @@ thread_local! {
 pub(crate) struct Memory {
     pub(crate) buffers: Buffers,
     pub(crate) keys: Entropy,
-    /// What reads go into, each of the whole length, since the pool would forget that they are filled.
+    /// What reads go into, each of the whole length and a page more, since the pool would forget that they are filled.
     reading: Vec<Vec<u8>>,
     /// What answers go into: every message needs it, so it has a place beside the pool.
     saying: Vec<u8>,
@@ -50,16 +55,16 @@ impl Memory {
         Self { buffers, keys, reading: Vec::new(), saying: Vec::new(), uses: 0 }
     }
 
-    /// A buffer for a read: [`READ_BYTES`] of any content.
+    /// A buffer for a read, of any content: the read begins at [`read_start`].
     #[inline]
     pub(crate) fn take_reading(&mut self) -> Vec<u8> {
-        self.reading.pop().unwrap_or_else(|| vec![0; READ_BYTES])
+        self.reading.pop().unwrap_or_else(|| vec![0; READ_BYTES + PAGE_BYTES])
     }
 
     /// Keeps what [`take_reading`](Self::take_reading) has given, or any other buffer.
     #[inline]
     pub(crate) fn keep_reading(&mut self, buffer: Vec<u8>) {
-        if buffer.len() != READ_BYTES {
+        if !is_for_reads(&buffer) {
             self.buffers.give_back(buffer);
         } else if self.reading.len() < READING_MAX {
             self.reading.push(buffer);
@@ -87,6 +92,20 @@ impl Memory {
             self.buffers.give_back(buffer);
         }
     }
+}
+
+/// Whether this is a buffer for a whole read.
+#[inline]
+pub(crate) const fn is_for_reads(buffer: &[u8]) -> bool {
+    buffer.len() == READ_BYTES + PAGE_BYTES
+}
+
+/// Where in a buffer for reads the first page begins.
+#[inline]
+pub(crate) fn read_start(buffer: &[u8]) -> usize {
+    // It may refuse; then a read goes to the beginning of the buffer.
+    let start = buffer.as_ptr().align_offset(PAGE_BYTES);
+    if start < PAGE_BYTES { start } else { 0 }
 }
 
 /// The thread's memory, which goes back when this is dropped.

@@ -22,7 +22,7 @@ use crate::writing::Side;
 
 /// While one read is being answered the outbox may go this far above its mark: to stop in the
 /// middle costs more than to write a little later.
-const ANSWERS_BYTES_MAX: usize = 192 * 1024;
+const ANSWERS_BYTES_MAX: usize = 264 * 1024;
 
 /// After so many inflated bytes the task gives way to others once.
 const INFLATED_BYTES_MAX: usize = 256 * 1024;

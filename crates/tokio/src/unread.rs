@@ -1,6 +1,6 @@
 //! What was read and not yet taken.
 
-use crate::memory::{Memory, READ_BYTES};
+use crate::memory::{Memory, READ_BYTES, is_for_reads, read_start};
 
 /// A rest that is shorter than this is copied out of the buffer of a whole read, which the next
 /// socket of the thread can use then.
@@ -42,19 +42,21 @@ impl Unread {
     #[inline]
     pub(crate) fn begin_read(&mut self, memory: &mut Memory) -> &mut [u8] {
         debug_assert!(self.is_empty());
-        if self.bytes.len() != READ_BYTES {
+        if !is_for_reads(&self.bytes) {
             let small = std::mem::replace(&mut self.bytes, memory.take_reading());
             if !small.is_empty() {
                 memory.buffers.give_back(small);
             }
         }
-        &mut self.bytes
+        self.start = read_start(&self.bytes);
+        self.end = self.start;
+        self.bytes.get_mut(self.start..self.start + READ_BYTES).unwrap_or_default()
     }
 
     /// The read has brought so many bytes.
     #[inline]
     pub(crate) fn end_read(&mut self, bytes: usize) {
-        (self.start, self.end) = (0, bytes.min(self.bytes.len()));
+        self.end = (self.start + bytes).min(self.bytes.len());
     }
 
     /// Holds a copy of bytes that somebody else has read.
@@ -77,7 +79,7 @@ impl Unread {
                 memory.keep_reading(std::mem::take(&mut self.bytes));
                 (self.start, self.end) = (0, 0);
             }
-        } else if rest < REST_COPIED_MAX && self.bytes.len() == READ_BYTES {
+        } else if rest < REST_COPIED_MAX && is_for_reads(&self.bytes) {
             let copy = memory.buffers.copy_of(self.as_mut_slice());
             memory.keep_reading(self.hold(copy));
         }

@@ -38,14 +38,14 @@ pub struct Mio {
 }
 
 impl Mio {
-    /// An engine with a receive buffer of 136 KiB, into which two messages of 64 KiB fit with their
+    /// An engine with a receive buffer of 264 KiB, into which four messages of 64 KiB fit with their
     /// headers.
     ///
     /// # Errors
     ///
     /// The system has no more descriptors, of which an engine takes a few.
     pub fn new() -> io::Result<Self> {
-        Self::with_receive_buffer(136 * 1024)
+        Self::with_receive_buffer(264 * 1024)
     }
 
     /// An engine that receives up to `receive_buffer_bytes` at once.
