@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sockeye_protocol::Prepared;
 
+use crate::executor;
 use crate::message::Message;
 use sockeye_reactor::mutex::Mutex;
 
@@ -48,13 +49,20 @@ impl Group {
         })
     }
 
+    /// As [`broadcast`](Self::broadcast), with a message that was encoded already. What this task has sent to a member
+    /// before reaches it before.
+    pub fn publish(&self, prepared: Prepared) -> u64 {
+        executor::say_what_is_unsaid();
+        self.named.group.publish(prepared)
+    }
+
     /// Only the map of names holds it, and no socket is in it.
     fn is_unused(&self) -> bool {
         Arc::strong_count(&self.named) == 1 && self.members() == 0
     }
 }
 
-/// The reactor's group: `members`, `publish`, `dropped`; and what an event handler joins.
+/// The reactor's group: `members`, `dropped`; and what an event handler joins.
 impl Deref for Group {
     type Target = sockeye_reactor::Group;
 

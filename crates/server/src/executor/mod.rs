@@ -18,6 +18,7 @@ mod clock;
 mod key;
 mod pool;
 mod slot;
+mod unsaid;
 mod block_on;
 
 use std::rc::Rc;
@@ -37,6 +38,7 @@ pub(crate) use self::pool::Pool;
 pub(crate) use self::remote::Remote;
 pub(crate) use self::sleep::Timer;
 pub(crate) use self::slot::{Filler, slot};
+pub(crate) use self::unsaid::{say_what_is_unsaid, set_unsaid, take_unsaid};
 
 /// Whether blocking would stop a loop.
 pub(crate) fn is_loop_thread() -> bool {

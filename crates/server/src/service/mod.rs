@@ -142,7 +142,7 @@ impl Service for LoopService {
 
     fn tasks(&mut self, peers: &mut Peers<'_>) {
         self.executor.remote().clock().follow(peers.now());
-        let hearing = Hearing::begin();
+        let hearing = Hearing::begin(self.executor.remote());
         self.executor.run(peers.now());
         drop(hearing);
         self.context.home.carry_out(peers);

@@ -13,6 +13,8 @@
 //! have before.
 
 use std::cell::RefCell;
+use std::num::NonZero;
+use std::sync::Arc;
 
 use sockeye_protocol::{Payload, Text};
 use sockeye_reactor::{Batch, Peer, Sender};
@@ -22,10 +24,18 @@ use super::id::SocketId;
 use super::queue::Messages;
 use super::shelf::Shelf;
 use super::tray::Tray;
+use crate::executor::{self, Remote};
 use crate::message::Message;
 
 thread_local! {
     static HAND: RefCell<Hand> = const { RefCell::new(Hand::new()) };
+}
+
+/// What tells one loop from another while both live: where the part of it lies that others reach.
+type LoopName = NonZero<usize>;
+
+fn name_of(of: &Arc<Remote>) -> LoopName {
+    std::ptr::NonNull::from(&**of).addr()
 }
 
 struct Hand {
@@ -37,8 +47,9 @@ struct Hand {
     is_polled: bool,
     /// The holder has come for more than there was, since it is polled.
     wants_more: bool,
-    /// The loop runs its tasks, and whoever says something may hold the hand for that.
-    runs_tasks: bool,
+    /// The loop that runs its tasks, if one does: whoever says something for a socket of its may hold the hand for that.
+    /// Another loop might send what comes later meanwhile.
+    runs_tasks: Option<LoopName>,
     /// By whom what the holder says is sent, if it holds the hand for nothing else.
     speaker: Option<Sender>,
     incoming: Tray,
@@ -54,7 +65,7 @@ impl Hand {
             listens: false,
             is_polled: false,
             wants_more: false,
-            runs_tasks: false,
+            runs_tasks: None,
             speaker: None,
             incoming: Tray::new(),
             room: Room::NONE,
@@ -85,9 +96,9 @@ impl Hand {
 
     /// Whether what the socket says may be put into the batch.
     #[inline]
-    fn hears(&mut self, id: SocketId, outward: &Sender) -> bool {
+    fn hears(&mut self, id: SocketId, of: &Arc<Remote>, outward: &Sender) -> bool {
         (self.listens && self.holder == id.as_u64())
-            || (self.runs_tasks && self.begin_to_hear(id, outward))
+            || (self.runs_tasks == Some(name_of(of)) && self.begin_to_hear(id, outward))
     }
 
     /// A task that is polled for something else than a message begins to speak.
@@ -101,12 +112,14 @@ impl Hand {
         self.holder = id.as_u64();
         self.listens = true;
         self.speaker = Some(outward.clone());
+        executor::set_unsaid(send_said);
         true
     }
 
     /// Queues what was said while tasks are run.
     fn send_said(&mut self) {
         if let Some(speaker) = self.speaker.take() {
+            executor::take_unsaid();
             self.holder = 0;
             self.listens = false;
             speaker.send_batch(&mut self.outgoing);
@@ -250,15 +263,20 @@ pub(super) fn poll(peer: &mut Peer<'_>, poll: impl FnOnce()) -> Polled {
     polled.unwrap_or_default()
 }
 
+/// Queues what was said while tasks are run, if the hand holds any.
+fn send_said() {
+    with(Hand::send_said);
+}
+
 /// Held while a loop runs its tasks. What each says for a socket until another speaks is queued together.
 pub(crate) struct Hearing {
-    before: bool,
+    before: Option<LoopName>,
 }
 
 impl Hearing {
-    pub(crate) fn begin() -> Self {
-        let before = with(|hand| std::mem::replace(&mut hand.runs_tasks, true));
-        Self { before: before.unwrap_or(false) }
+    pub(crate) fn begin(of: &Arc<Remote>) -> Self {
+        let before = with(|hand| hand.runs_tasks.replace(name_of(of)));
+        Self { before: before.flatten() }
     }
 }
 
@@ -324,9 +342,14 @@ pub(super) fn said_bytes(id: SocketId) -> usize {
 /// Puts a short text that the socket says into the batch, and keeps its memory. If it comes back, it must be said in
 /// another way.
 #[inline]
-pub(super) fn say_short(id: SocketId, outward: &Sender, mut text: String) -> Result<(), String> {
+pub(super) fn say_short(
+    id: SocketId,
+    of: &Arc<Remote>,
+    outward: &Sender,
+    mut text: String,
+) -> Result<(), String> {
     let said = with(|hand| {
-        let said = hand.hears(id, outward)
+        let said = hand.hears(id, of, outward)
             && !outward.is_queued()
             && outward.copies(text.len())
             && outward.put_text_copy(&text, &mut hand.outgoing).is_ok();
@@ -340,9 +363,14 @@ pub(super) fn say_short(id: SocketId, outward: &Sender, mut text: String) -> Res
 
 /// Puts what the socket says into the batch, and keeps its memory. If it comes back, it must go through the queue, since
 /// the socket is not the one at hand, since something is queued already, or since there is no room.
-pub(super) fn say(id: SocketId, outward: &Sender, mut message: Message) -> Result<(), Message> {
+pub(super) fn say(
+    id: SocketId,
+    of: &Arc<Remote>,
+    outward: &Sender,
+    mut message: Message,
+) -> Result<(), Message> {
     let said = with(|hand| {
-        if !hand.hears(id, outward) {
+        if !hand.hears(id, of, outward) {
             return false;
         }
         let said = !outward.is_queued()
@@ -392,9 +420,9 @@ fn say_owned(outward: &Sender, message: &mut Message, batch: &mut Batch) -> bool
 }
 
 /// As [`say`], for a text that is not owned.
-pub(super) fn say_text(id: SocketId, outward: &Sender, text: &str) -> bool {
+pub(super) fn say_text(id: SocketId, of: &Arc<Remote>, outward: &Sender, text: &str) -> bool {
     with(|hand| {
-        if !hand.hears(id, outward) {
+        if !hand.hears(id, of, outward) {
             return false;
         }
         let said = !outward.is_queued()

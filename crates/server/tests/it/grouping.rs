@@ -36,6 +36,31 @@ fn chat_server() -> TestServer {
     TestServer::new(builder).expect("valid routes")
 }
 
+/// Whatever a task is polled for: here for its join, and then for a message.
+#[test]
+fn what_a_member_was_sent_before_a_broadcast_reaches_it_before_that() {
+    let mut server = crate::support::server(async |mut socket| {
+        let room = socket.group("room");
+        socket.join(&room, Policy::Close).await?;
+        loop {
+            socket.send_text("to one").await?;
+            room.broadcast("to all");
+            socket.send("to one again").await?;
+            room.publish(sockeye::protocol::Prepared::text("at last"));
+            socket.recv().await?;
+        }
+    });
+    let mut client = server.connect("/");
+    for _ in 0..2 {
+        server.settle();
+        let texts = client.texts();
+        let place = |wanted: &str| texts.iter().position(|text| text == wanted);
+        assert!(place("to one") < place("to all") && place("to all") < place("at last"));
+        assert!(place("to one again") < place("at last") && texts.len() == 4, "{texts:?}");
+        client.send_text("again");
+    }
+}
+
 #[test]
 fn members_of_all_routes_see_one_order_and_others_nothing() {
     let mut server = chat_server();

@@ -1,6 +1,8 @@
 //! Sockets of several servers on one thread, in the hands of one task.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use sockeye::testing::{Received, TestClient, TestServer};
 use sockeye::{CloseCode, Socket};
@@ -50,6 +52,40 @@ fn a_route_that_passes_messages_on_to_another_servers_socket_gives_them_to_that(
     client.send_text("c");
     server.settle();
     assert_eq!(client.texts(), ["the end"]);
+}
+
+thread_local! {
+    /// A server that turns while a task of another one is polled, as if it were on another thread.
+    static OTHER: RefCell<Option<TestServer>> = const { RefCell::new(None) };
+}
+
+/// Another loop sends what it finds in the queue whenever it looks there, so nothing may be kept from it.
+#[test]
+fn what_a_task_says_for_a_socket_of_another_loop_is_with_that_at_once() {
+    let (other, mut others_client, upstream) = given_away();
+    OTHER.set(Some(other));
+    let turn_other =
+        || OTHER.with_borrow_mut(|other| other.as_mut().expect("it is there").settle());
+    let upstream = Mutex::new(Some(upstream));
+    let mut server = server(async move |_socket: Socket| {
+        let upstream = upstream.lock().expect("no panic").take().expect("one client");
+        sockeye::sleep(Duration::from_secs(1)).await;
+        upstream.send_text("a").await?;
+        upstream.send_uncompressed("b").await?;
+        turn_other();
+        upstream.send("c").await?;
+        upstream.handle().close(CloseCode::NORMAL, "")?;
+        turn_other();
+        Ok(())
+    });
+    let _client = server.connect("/");
+    server.advance(Duration::from_secs(1));
+    server.settle();
+    turn_other();
+    let [a, b, c] = ["a", "b", "c"].map(|text| Received::Text(text.into()));
+    let rest = others_client.rest();
+    OTHER.set(None);
+    assert_eq!(rest, [a, b, c, close_frame(CloseCode::NORMAL.as_u16())]);
 }
 
 #[test]

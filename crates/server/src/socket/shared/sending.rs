@@ -26,7 +26,7 @@ impl Shared {
     /// Sends a text, by way of the hand if this is the socket's own task.
     pub(in crate::socket) fn send_text(&self, text: &str) -> Result<(), SendError> {
         self.check_open()?;
-        if !hand::say_text(self.id, &self.outward, text) {
+        if !hand::say_text(self.id, &self.home.remote, &self.outward, text) {
             self.outward.send_text(text)?;
         }
         self.note_sent();
@@ -41,7 +41,7 @@ impl Shared {
             Message::Text(text) if !self.mute.load(Ordering::Acquire) => text,
             message => return Err(message),
         };
-        hand::say_short(self.id, &self.outward, text).map_err(Message::Text)?;
+        hand::say_short(self.id, &self.home.remote, &self.outward, text).map_err(Message::Text)?;
         self.note_sent();
         Ok(())
     }
@@ -51,7 +51,7 @@ impl Shared {
         if let Err(error) = self.check_open() {
             return Err((error, message));
         }
-        match hand::say(self.id, &self.outward, message) {
+        match hand::say(self.id, &self.home.remote, &self.outward, message) {
             Ok(()) => {}
             Err(message) => self.offer_to_queue(message)?,
         }
