@@ -122,10 +122,12 @@ impl Sender {
 
     /// Begins a batch, which must be empty, where the session is not at hand: what is put into it is held against the part
     /// of the budget that is free now. [`send_batch`](Self::send_batch) must follow, and nothing may be queued when it
-    /// begins, or it would leave before that.
-    pub fn begin_batch(&self, batch: &mut Batch) {
+    /// begins, or it would leave before that. False, and it has not begun: sending is over.
+    #[must_use]
+    pub fn begin_batch(&self, batch: &mut Batch) -> bool {
         debug_assert!(batch.is_empty(), "a batch is sent before the next one begins");
         batch.begin(self.outstanding(), self.queue.bytes_max);
+        self.is_open()
     }
 
     /// Puts a text message into a batch, if there is room for it beside what was outstanding when that began.
@@ -196,7 +198,7 @@ impl Sender {
     /// Whether sending is still allowed.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self.queue.state.lock().closed
+        !self.queue.is_closed()
     }
 
     /// Bytes that were sent and not yet taken by the kernel.
@@ -239,7 +241,7 @@ impl Sender {
     ) -> Poll<Result<(), SendError>> {
         let queue = &self.queue;
         let mut state = queue.state.lock();
-        if state.closed {
+        if queue.is_closed() {
             return Poll::Ready(Err(SendError::NotOpen));
         }
         // Announced before the count is read: whoever releases bytes after that sees the waiter.
@@ -289,6 +291,8 @@ pub(crate) struct Queue {
     resume: AtomicBool,
     /// Whether `wakers` may hold somebody.
     waiting: AtomicBool,
+    /// Nothing more is taken. Written under the lock of `state`.
+    closed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -300,7 +304,6 @@ struct State {
     /// Boxed, since hardly anybody waits.
     #[expect(clippy::box_collection, reason = "every session with a sender has one of these")]
     wakers: Option<Box<Vec<Waker>>>,
-    closed: bool,
 }
 
 impl Queue {
@@ -322,6 +325,7 @@ impl Queue {
             posted: AtomicBool::new(false),
             resume: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             state: Mutex::default(),
         }
     }
@@ -335,13 +339,13 @@ impl Queue {
         let cost = message.cost();
         {
             let mut state = self.state.lock();
-            if state.closed {
+            if self.is_closed() {
                 return Err((SendError::NotOpen, message));
             }
             if let Err(error) = self.reserve(cost) {
                 return Err((error, message));
             }
-            state.closed = matches!(message, Outgoing::Close(_));
+            self.closed.store(matches!(message, Outgoing::Close(_)), Ordering::Release);
             if state.messages.capacity() == 0 {
                 let expected = state.last_batch.min(BATCH_EXPECTED_MAX);
                 state.messages.reserve(expected as usize);
@@ -356,7 +360,7 @@ impl Queue {
     fn push_small(&self, small: impl Small) -> Result<(), SendError> {
         {
             let mut state = self.state.lock();
-            if state.closed {
+            if self.is_closed() {
                 return Err(SendError::NotOpen);
             }
             self.reserve(Frames::framed_len(small.bytes()))?;
@@ -374,7 +378,7 @@ impl Queue {
         let late: Vec<Outgoing> = {
             let mut state = self.state.lock();
             // A close that waits here itself came later.
-            if state.closed && state.messages.is_empty() {
+            if self.is_closed() && state.messages.is_empty() {
                 batch.take_all().collect()
             } else {
                 self.reserve_beyond(cost);
@@ -413,6 +417,10 @@ impl Queue {
 
     pub(crate) fn outstanding(&self) -> usize {
         self.outstanding.load(Ordering::Acquire)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     fn low_mark(&self) -> usize {
@@ -465,7 +473,7 @@ impl Queue {
     pub(crate) fn close(&self) -> Result<(), Panicked> {
         let messages = {
             let mut state = self.state.lock();
-            state.closed = true;
+            self.closed.store(true, Ordering::Release);
             std::mem::take(&mut state.messages)
         };
         let dropped = drop_each(messages);

@@ -105,10 +105,9 @@ impl Hand {
     #[inline(never)]
     fn begin_to_hear(&mut self, id: SocketId, outward: &Sender) -> bool {
         self.send_said();
-        if self.holder != 0 || outward.is_queued() {
+        if self.holder != 0 || outward.is_queued() || !outward.begin_batch(&mut self.outgoing) {
             return false;
         }
-        outward.begin_batch(&mut self.outgoing);
         self.holder = id.as_u64();
         self.listens = true;
         self.speaker = Some(outward.clone());

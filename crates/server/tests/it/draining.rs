@@ -62,6 +62,28 @@ fn a_route_that_cleans_up_for_too_long_is_counted_and_dropped() {
     assert_eq!(log.take().len(), 1);
 }
 
+/// Whatever woke it: nothing can be sent behind a Close frame, whether or not the peer has answered that.
+#[test]
+fn a_route_that_only_sends_learns_of_a_drain_before_its_peer_answers() {
+    let log = Log::default();
+    let own = log.clone();
+    let builder = Server::builder().route("/", async move |socket: Socket| {
+        loop {
+            sockeye::sleep(SECOND).await;
+            let sent = socket.send_text("tick").await;
+            own.note(sent.map_or_else(|error| describe(&error), |()| "sent".into()));
+        }
+    });
+    let mut server = TestServer::new(builder).expect("a valid route");
+    let client = server.connect("/");
+    server.advance(SECOND);
+    let _draining = server.drain(DrainPlan::within(SECOND * 10));
+    server.settle();
+    server.advance(SECOND);
+    assert_eq!(log.take(), ["sent", "closed 1006 \"\" by Local, not clean"]);
+    drop(client);
+}
+
 #[test]
 fn a_shutdown_waits_for_what_a_route_does_on_another_thread() {
     let (done, ended) = mpsc::channel();
