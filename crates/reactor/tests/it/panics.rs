@@ -11,7 +11,7 @@ use sockeye_reactor::{
     Peer, Peers, Reactor, Service,
 };
 
-use crate::frames::{CLOSE, TEXT, close, masked, request};
+use crate::frames::{BINARY, CLOSE, TEXT, close, masked, request};
 use crate::support::{Brittle, Moment, Script, Told, echo};
 use crate::world::{Client, World};
 
@@ -201,6 +201,58 @@ fn a_handler_that_panicked_is_dropped_and_not_called_again() {
         matches!(log[..], [Told::Open(_), Told::Text(..), Told::Dropped, Told::Panicked]),
         "{log:?}"
     );
+}
+
+/// In line, behind others, put together in a buffer of its own, behind the request, and out of what a pause has left.
+#[test]
+fn threat_q11_a_panic_ends_its_session_however_its_message_came() {
+    let script: Script = Rc::new(|peer, moment| match moment {
+        Moment::Event(Event::Text(text)) if &**text == "pause" => peer.pause(),
+        Moment::Event(Event::Text(text)) => peer.send_text(text).expect("room"),
+        Moment::Event(Event::Binary(_)) => panic!("as the test wants it"),
+        _ => {}
+    });
+    let (short, large) = (masked(BINARY, b"x"), masked(BINARY, &[7; 300_000]));
+    let text = |text: &str| masked(TEXT, text.as_bytes());
+    let in_two = [masked(0x02, b"x"), masked(0x80, b"y")].concat();
+    for (what, bytes, said) in [
+        ("alone", short.clone(), 0),
+        ("between others", [text("a"), short.clone(), text("b")].concat(), 1),
+        ("before the end", [text("a"), short.clone(), close(1000)].concat(), 1),
+        ("in a buffer of its own", large, 0),
+        ("in fragments", in_two, 0),
+        ("behind a pause", [text("a"), text("pause"), text("b"), short.clone()].concat(), 2),
+    ] {
+        for is_behind_the_request in [true, false] {
+            let mut world = World::new(script.clone());
+            let mut other = world.open();
+            let mut client = world.connect();
+            client.wire.write(&request("/"));
+            if !is_behind_the_request {
+                world.settle();
+            }
+            client.wire.write(&bytes);
+            world.settle();
+            if what == "behind a pause" {
+                world.sender().resume();
+                world.settle();
+            }
+            assert!(client.head().is_some());
+            for _ in 0..said {
+                assert!(["a", "b"].contains(&&*client.next_text()), "{what}");
+            }
+            assert_eq!(client.close_code(), 1011, "{what}");
+            client.wire.shutdown_write();
+            world.settle();
+            assert_eq!(world.reactor.stats().panics, 1, "{what}");
+            assert_eq!(world.count(|told| matches!(told, Told::Dropped)), 1, "{what}");
+            assert_eq!(world.count(|told| matches!(told, Told::Panicked)), 1, "{what}");
+            assert_eq!((world.reactor.sessions(), world.reactor.open_sessions()), (1, 1), "{what}");
+            other.text("still here");
+            world.settle();
+            assert_eq!(other.next_text(), "still here");
+        }
+    }
 }
 
 /// Closes wherever it is called.
