@@ -15,6 +15,7 @@ mod heap;
 mod hostile;
 mod last_words;
 mod naming;
+mod order;
 mod parked;
 mod pinging;
 mod process;
