@@ -150,8 +150,10 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
     println!("| pair | p50 without | with | p99 without | with | memory without | with | closed |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut was_closed = false;
+    // The ratio of the pair before this one, in the other order.
+    let mut other_order = None;
     for pair in 0..=arguments.pairs {
-        // Who comes first has an advantage or none; each does in turn.
+        // Who comes first has an advantage, so each does in turn.
         let (without, with) = if pair % 2 == 0 {
             let without = alone.phase()?;
             (without, beside.phase()?)
@@ -173,10 +175,16 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
         );
         // In the first both servers fetch the memory that they keep.
         if pair > 0 {
-            let ratios = if was_closed { &mut behind } else { &mut waiting };
-            ratios.push(with.p99_nanos / without.p99_nanos);
+            let ratio = with.p99_nanos / without.p99_nanos;
+            match other_order.take() {
+                Some(other) => {
+                    let ratios = if was_closed { &mut behind } else { &mut waiting };
+                    ratios.push(f64::sqrt(ratio * other));
+                    was_closed |= closed > 0;
+                }
+                None => other_order = Some(ratio),
+            }
         }
-        was_closed |= closed > 0;
     }
     say("with one who never reads, until it is closed", &waiting);
     say("behind that, with equal members", &behind);
@@ -185,11 +193,11 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
 
 fn say(what: &str, ratios: &[f64]) {
     if ratios.is_empty() {
-        return println!("\np99 {what}: no pair");
+        return println!("\np99 {what}: no two pairs");
     }
     let ratio = Estimate::of(ratios);
     println!(
-        "\np99 {what}: {:.3} ({:.3} to {:.3}) of that without, {} pairs",
+        "\np99 {what}: {:.3} ({:.3} to {:.3}) of that without, {} times two pairs",
         ratio.median,
         ratio.low,
         ratio.high,
