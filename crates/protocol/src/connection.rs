@@ -185,8 +185,8 @@ impl Connection {
         self.receive_any(input, output)
     }
 
-    /// Takes the next message if it is as most are: of a client, with at most 125 bytes, whole at the
-    /// beginning of `input`, and with nothing to be said about it. `None`: nothing was taken, and what is
+    /// Takes the next message if it is as most are: a client's, in one frame (section 5.2) of at most 125
+    /// bytes of payload that lies whole at the beginning of `input`, and with nothing to be said about it. `None`: nothing was taken, and what is
     /// there is for [`receive`](Self::receive), which begins with this. A driver that calls this first
     /// hands most messages to its user without a [`Result`] around them.
     ///
@@ -220,7 +220,8 @@ impl Connection {
     }
 
     /// As [`receive`](Self::receive), for a driver that has just heard from
-    /// [`receive_short`](Self::receive_short) that no short message is next.
+    /// [`receive_short`](Self::receive_short) that no short message is next: what it takes is whatever
+    /// else section 5 allows.
     ///
     /// # Errors
     ///

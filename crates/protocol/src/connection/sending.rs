@@ -45,7 +45,7 @@ impl Connection {
         self.send(Opcode::Binary, payload, output)
     }
 
-    /// Sends a text message of at most 125 bytes if nothing else is to be thought of: by a server that
+    /// Sends a text message of at most 125 bytes (section 5.6) if nothing else is to be thought of: by a server that
     /// does not compress, into memory which the outbox has already, and without going above
     /// [`Config::outbox_high_mark`](crate::Config::outbox_high_mark). False: nothing was done, and
     /// [`send_text`](Self::send_text) does it or says why not.
@@ -285,7 +285,8 @@ impl Connection {
 
     /// Messages of this connection were sent by somebody else: by a connection of the same role, with
     /// the same agreement about compression, that only sends. What is sent from now on refers to none
-    /// that was sent before, so the peer understands it whatever came in between.
+    /// that was sent before (RFC 7692, section 7.1.1), so the peer understands it whatever came in between.
+    /// Without compression it does nothing.
     pub fn forget_sent(&mut self) {
         #[cfg(feature = "deflate")]
         if let Some(deflater) = self.deflater() {
