@@ -79,7 +79,8 @@ enum Behind {
 impl<W: AsyncWrite + Unpin> Shared<W> {
     /// Takes over what is in `outbox` as soon as less than `mark` waits, and writes it all.
     ///
-    /// What comes behind a Close frame is discarded, which is an error of the kind `NotConnected`.
+    /// What comes behind a Close frame is discarded. For the half that sends, which has lost messages,
+    /// that is an error of the kind `NotConnected`.
     fn poll_flush(
         &self,
         context: &mut Context<'_>,
@@ -92,7 +93,9 @@ impl<W: AsyncWrite + Unpin> Shared<W> {
         loop {
             if !outbox.is_empty() && self.is_closed() {
                 outbox.advance(outbox.len());
-                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+                if side == Side::Sending {
+                    return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+                }
             }
             if !outbox.is_empty() && pen.outbox.len() <= mark {
                 writing::append(&mut pen.outbox, outbox);
@@ -204,10 +207,6 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Port for Half<R, W> {
         }
         // Whatever a sender has left is posted by this half from now on.
         self.shared.is_orphaned.store(false, Ordering::Release);
-        if self.shared.is_closed() {
-            // A Close frame was sent before, and nothing may follow it.
-            outbox.advance(outbox.len());
-        }
         self.has_posted = true;
         let Self { shared, behind, mark, .. } = self;
         ready!(shared.poll_flush(context, outbox, *behind, *mark, side))?;
@@ -294,4 +293,33 @@ fn shared<W>(stream: Option<W>, outbox: Outbox, is_closed: bool) -> Arc<Shared<W
         is_closed: AtomicBool::new(is_closed),
         is_orphaned: AtomicBool::new(false),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Flushes one half's "Hello" into a pen that the other one has closed a moment before.
+    fn flush_behind_a_close(side: Side) -> (Poll<io::Result<()>>, Outbox) {
+        let shared = shared(Some(tokio::io::sink()), Outbox::new(), true);
+        let mut outbox = Outbox::new();
+        outbox.append(b"\x8a\x05Hello");
+        let context = &mut Context::from_waker(Waker::noop());
+        (shared.poll_flush(context, &mut outbox, Behind::More, 0, side), outbox)
+    }
+
+    #[test]
+    fn cls_10_a_pong_behind_the_other_half_s_close_is_dropped_and_ends_nothing() {
+        let (flushed, outbox) = flush_behind_a_close(Side::Receiving);
+        assert!(matches!(flushed, Poll::Ready(Ok(()))), "{flushed:?}");
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn cls_10_a_message_behind_the_other_half_s_close_is_dropped_and_told_of() {
+        let (flushed, outbox) = flush_behind_a_close(Side::Sending);
+        let Poll::Ready(Err(error)) = flushed else { panic!("{flushed:?}") };
+        assert_eq!(error.kind(), io::ErrorKind::NotConnected);
+        assert!(outbox.is_empty());
+    }
 }
