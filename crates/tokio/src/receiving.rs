@@ -261,7 +261,9 @@ impl<P: Port> Receiving<P> {
     #[inline]
     fn has_room(&mut self, context: &mut Context<'_>, memory: &mut Memory) -> bool {
         let mark = self.connection.config().outbox_high_mark;
-        if self.outbox.len() <= mark || self.connection.closed().is_some() {
+        // Behind a Close frame nothing is answered any more, and the peer's may be behind much that
+        // it says, which it can only while it is read.
+        if self.outbox.len() <= mark || !self.connection.is_open() {
             return true;
         }
         let _ = self.poll_flush(context, memory, Side::Receiving);

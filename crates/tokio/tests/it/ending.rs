@@ -44,6 +44,20 @@ async fn a_peer_that_answers_and_stays_is_left_after_the_deadline() {
     assert_eq!(said, b"\x88\x00");
 }
 
+/// Each has said more than the transport holds, and what the other one says is discarded: neither
+/// waits for the other one to read first.
+#[tokio::test(start_paused = true)]
+async fn two_that_close_behind_much_that_waits_do_not_wait_for_each_other() {
+    let (mut client, mut server) = pair(Config::default());
+    client.feed(Message::binary(vec![1; 300_000])).await.expect("open");
+    server.feed(Message::binary(vec![2; 300_000])).await.expect("open");
+    let began = Instant::now();
+    let (one, other) = tokio::join!(client.close(None), server.close(None));
+    one.expect("in order");
+    other.expect("in order");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_peer_is_pinged_and_then_given_up() {
     let (mut peer, mut server) = beside_bytes(Config::default());
