@@ -28,8 +28,11 @@ const ROOM_MIN: usize = 4 * 1024;
 /// The sending side of a socket, for the time of one call: what is said with it is put behind what
 /// waits already, and leaves with the next flush.
 ///
-/// It never waits, so it is bounded by [`Config::outbox_bytes_max`](crate::Config) instead: beyond
-/// that everything is [`SendError::Full`].
+/// It never waits, so it is bounded instead. As long as no more waits than
+/// [`Config::outbox_high_mark`](crate::Config) there is room for one message of any size; a visitor,
+/// who may be handed several messages before the first answer leaves, has 264 KiB more. Beyond that,
+/// what would exceed [`Config::outbox_bytes_max`](crate::Config) is [`SendError::Full`]. So an answer
+/// as long as what it answers is never refused, and each further one may be.
 pub struct Outgoing<'a> {
     pub(crate) connection: &'a mut Connection,
     pub(crate) outbox: &'a mut Outbox,
@@ -38,6 +41,8 @@ pub struct Outgoing<'a> {
     pub(crate) clock: Clock,
     /// As many bytes as are likely to be said before the next flush.
     pub(crate) room: usize,
+    /// While no more than this waits there is room for a message of any size.
+    pub(crate) any_below: usize,
 }
 
 impl Outgoing<'_> {
@@ -58,6 +63,9 @@ impl Outgoing<'_> {
     ///
     /// As [`text`](Self::text).
     pub fn text_owned(&mut self, text: String) -> Result<(), SendError> {
+        if text.len() < OWNED_BYTES_MIN {
+            return self.text(&text);
+        }
         self.say_owned(text.len(), |connection, output| connection.send_text_owned(text, output))
     }
 
@@ -79,6 +87,9 @@ impl Outgoing<'_> {
     pub fn binary_owned(&mut self, payload: impl Into<Bytes>) -> Result<(), SendError> {
         let payload = payload.into();
         let len = payload.len();
+        if len < OWNED_BYTES_MIN {
+            return self.binary(&payload);
+        }
         self.say_owned(len, |connection, output| connection.send_binary_owned(payload, output))
     }
 
@@ -89,11 +100,10 @@ impl Outgoing<'_> {
     /// As [`text`](Self::text).
     pub fn prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
         let len = prepared.payload().len();
-        if len > PREPARED_COPIED_MAX {
-            return self
-                .say_in_place(|connection, output| connection.send_prepared(prepared, output));
-        }
-        self.say(len, |connection, output| connection.send_prepared(prepared, output))
+        let say = |connection: &mut Connection, output: &mut Output<'_>| {
+            connection.send_prepared(prepared, output)
+        };
+        if len > PREPARED_COPIED_MAX { self.say_owned(len, say) } else { self.say(len, say) }
     }
 
     /// Sends any message, or a control frame.
@@ -144,7 +154,8 @@ impl Outgoing<'_> {
     /// counts from now, and not from the last read.
     pub(crate) fn close_for(&mut self, reason: Option<CloseReason<'_>>) -> Result<(), SendError> {
         self.now = self.clock.now();
-        self.say(0, |connection, output| connection.close(reason, output))
+        self.lend_room(0);
+        self.say_in_place(|connection, output| connection.close(reason, output))
     }
 
     /// A Close frame has left by another way: nothing can be sent from now on.
@@ -183,45 +194,42 @@ impl Outgoing<'_> {
         self.memory.buffers.recycle(event);
     }
 
-    /// As [`message`](Self::message), and an outbox that is not empty takes a message of any size
-    /// just as an empty one does: for those who have waited for room.
-    pub(crate) fn message_of_any_size(&mut self, message: Message) -> Result<(), SendError> {
-        let limit = self.connection.config().outbox_bytes_max;
-        let fits = |waiting: usize| waiting + message.len() + HEADER_BYTES_MAX <= limit;
-        if self.outbox.is_empty() || fits(self.outbox.len()) {
-            return self.message(message);
-        }
-        let mut alone = Outbox::new();
-        let Self { connection, memory, now, clock, room, .. } = self;
-        let (now, clock, room) = (*now, *clock, *room);
-        let outbox = &mut alone;
-        Outgoing { connection, outbox, memory, now, clock, room }.message(message)?;
-        writing::append(self.outbox, &mut alone);
-        Ok(())
-    }
-
-    /// Lends the outbox memory for a payload of `len` bytes, unless it has some, and says it.
+    /// Lends the outbox memory for a payload of `len` bytes, unless it has some.
     #[inline]
-    fn say(
-        &mut self,
-        len: usize,
-        say: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
-    ) -> Result<(), SendError> {
+    fn lend_room(&mut self, len: usize) {
         if self.outbox.needs_spare() {
             let room = (len + HEADER_BYTES_MAX).max(self.room).max(ROOM_MIN);
             self.outbox.lend(self.memory.take_saying(room));
         }
-        self.say_in_place(say)
     }
 
-    /// As [`say`](Self::say), for a payload that is not copied if it is long. Memory that was lent for
-    /// its header would be lost as soon as that has left.
+    /// Says it, in memory that is lent for a payload of `len` bytes.
+    #[inline]
+    fn say(
+        &mut self,
+        len: usize,
+        say: impl Fn(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        self.lend_room(len);
+        match self.say_in_place(&say) {
+            Err(SendError::Full) if self.outbox.len() <= self.any_below => self.say_alone(say),
+            said => said,
+        }
+    }
+
+    /// As [`say`](Self::say), for a long payload that is not copied. Memory that was lent for its
+    /// header would be lost as soon as that has left.
     fn say_owned(
         &mut self,
         len: usize,
         say: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        if len < OWNED_BYTES_MIN { self.say(len, say) } else { self.say_in_place(say) }
+        let waiting = self.outbox.len();
+        let limit = self.connection.config().outbox_bytes_max;
+        if waiting <= self.any_below && waiting.saturating_add(len + HEADER_BYTES_MAX) > limit {
+            return self.say_alone(say);
+        }
+        self.say_in_place(say)
     }
 
     /// Says it with the memory that the outbox has.
@@ -233,6 +241,22 @@ impl Outgoing<'_> {
         let Memory { buffers, keys, .. } = &mut *self.memory;
         let mut output = Output { outbox: self.outbox, mask_keys: keys, buffers, now: self.now };
         say(self.connection, &mut output)
+    }
+
+    /// Says it into an outbox of its own, which is empty and so takes a message of any size, and
+    /// appends that.
+    #[cold]
+    #[inline(never)]
+    fn say_alone(
+        &mut self,
+        say: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let mut alone = Outbox::new();
+        let Memory { buffers, keys, .. } = &mut *self.memory;
+        let mut output = Output { outbox: &mut alone, mask_keys: keys, buffers, now: self.now };
+        say(self.connection, &mut output)?;
+        writing::append(self.outbox, &mut alone);
+        Ok(())
     }
 }
 

@@ -157,7 +157,8 @@ impl<P: Port> Receiving<P> {
     pub(crate) fn outgoing<'a>(&'a mut self, memory: &'a mut Memory) -> Outgoing<'a> {
         let room = self.unread.len();
         let Self { connection, outbox, now, clock, .. } = self;
-        Outgoing { connection, outbox, memory, now: *now, clock: *clock, room }
+        let any_below = connection.config().outbox_high_mark;
+        Outgoing { connection, outbox, memory, now: *now, clock: *clock, room, any_below }
     }
 
     /// Hands over what is here, or what comes next; `None` when all is over.
@@ -230,7 +231,9 @@ impl<P: Port> Receiving<P> {
             match self.poll_read(context, memory) {
                 Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Ok(Some(event))) => {
-                    visit(event, &mut self.outgoing(memory));
+                    let mut outgoing = self.outgoing(memory);
+                    outgoing.any_below = outgoing.any_below.saturating_add(ANSWERS_BYTES_MAX);
+                    visit(event, &mut outgoing);
                     return Poll::Ready(Some(Ok(())));
                 }
                 Poll::Ready(Err(error)) => return self.tell(context, memory, error.into()),
@@ -287,8 +290,7 @@ impl<P: Port> Receiving<P> {
         self.is_visiting = true;
         let Self { connection, outbox, unread, now, clock, timer, inflated, .. } = self;
         let (now, clock) = (*now, *clock);
-        let outbox_bytes_max =
-            connection.config().outbox_high_mark.saturating_add(ANSWERS_BYTES_MAX);
+        let any_below = connection.config().outbox_high_mark.saturating_add(ANSWERS_BYTES_MAX);
         let room = unread.len();
         let mut input = unread.as_mut_slice();
         let mut handed = false;
@@ -303,10 +305,11 @@ impl<P: Port> Receiving<P> {
                     if !matches!(event, Event::Text(_) | Event::Binary(_)) {
                         timer.distrust();
                     }
-                    let mut outgoing = Outgoing { connection, outbox, memory, now, clock, room };
+                    let mut outgoing =
+                        Outgoing { connection, outbox, memory, now, clock, room, any_below };
                     let flow = visit(event, &mut outgoing);
                     if flow == Flow::Enough
-                        || outbox.len() > outbox_bytes_max
+                        || outbox.len() > any_below
                         || *inflated >= INFLATED_BYTES_MAX
                     {
                         break Ok(());

@@ -269,15 +269,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// As [`send`](Self::send).
     pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
         poll_fn(|context| self.poll_room(context)).await?;
-        Ok(self.receiving.say(|outgoing| outgoing.message_of_any_size(message))?)
+        Ok(self.receiving.say(|outgoing| outgoing.message(message))?)
     }
 
     /// As [`send`](Self::send), for a message that was encoded once for many sockets.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send); [`SendError::Full`] if it is longer than
-    /// [`Config::outbox_bytes_max`] and something waits already.
+    /// As [`send`](Self::send).
     pub async fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         poll_fn(|context| self.poll_room(context)).await?;
         self.receiving.say(|outgoing| outgoing.prepared(prepared))?;

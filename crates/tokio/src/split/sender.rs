@@ -57,7 +57,7 @@ impl<W: AsyncWrite + Unpin> Sender<W> {
     /// As [`WebSocket::send`](crate::WebSocket::send).
     pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
         poll_fn(|context| self.poll_room(context)).await?;
-        Ok(self.say(|outgoing| outgoing.message_of_any_size(message))?)
+        Ok(self.say(|outgoing| outgoing.message(message))?)
     }
 
     /// As [`send`](Self::send), for a message that was encoded once for many sockets.
@@ -76,7 +76,8 @@ impl<W: AsyncWrite + Unpin> Sender<W> {
         let memory = &mut *Lent::take();
         let Self { shared, connection, outbox, clock, .. } = self;
         let (now, clock) = (Instant::ZERO, *clock);
-        let mut outgoing = Outgoing { connection, outbox, memory, now, clock, room: 0 };
+        let any_below = connection.config().outbox_high_mark;
+        let mut outgoing = Outgoing { connection, outbox, memory, now, clock, room: 0, any_below };
         if shared.is_closed() && outgoing.is_open() {
             outgoing.close_elsewhere();
         }
@@ -190,7 +191,7 @@ impl<W: AsyncWrite + Unpin> Sink<Message> for Sender<W> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        Ok(self.get_mut().say(|outgoing| outgoing.message_of_any_size(message))?)
+        Ok(self.get_mut().say(|outgoing| outgoing.message(message))?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {

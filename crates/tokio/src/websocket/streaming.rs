@@ -38,7 +38,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<S> {
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
         let receiving = &mut self.get_mut().receiving;
-        Ok(receiving.say(|outgoing| outgoing.message_of_any_size(message))?)
+        Ok(receiving.say(|outgoing| outgoing.message(message))?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use sockeye_tokio::{Config, Error, Event, Role, WebSocket};
+use sockeye_tokio::{Config, Error, Event, Message, Role, WebSocket};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, advance, timeout};
 
@@ -222,4 +222,24 @@ async fn a_deadline_that_never_comes_is_waited_for() {
     assert!(polls.get() < 10, "{}", polls.get());
     let mut said = [0; 10];
     peer.read_exact(&mut said).await.expect("a ping");
+}
+
+/// A peer that says much before it reads: what waits for it is below the mark, so it is heard, and
+/// the answer to the longest message has room behind that, by the default limits too.
+#[tokio::test(start_paused = true)]
+async fn the_longest_message_is_answered_behind_others() {
+    let (one, other) = tokio::io::duplex(64 * 1024);
+    let mut client = WebSocket::new(one, Role::Client, Config::default());
+    let server = tokio::spawn(echo(WebSocket::new(other, Role::Server, Config::default())));
+    let said = [50_000, 50_000, Config::default().message_bytes_max];
+    for len in said {
+        client.send(Message::binary(vec![7; len])).await.expect("the server goes on reading");
+    }
+    // Until the server has heard all of it.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for len in said {
+        assert_eq!(client.recv().await.expect("open").expect("well").len(), len);
+    }
+    client.close(None).await.expect("in order");
+    server.await.expect("no panic").expect("nothing was refused");
 }
