@@ -11,7 +11,7 @@ use sockeye_protocol::{
     Buffers, Config, Connection, Event, FrameHeader, Instant, Outbox, Output, Transport,
 };
 
-use super::wire::Wire;
+use super::wire::{Wire, flush};
 
 /// For how long a request may take.
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
@@ -57,7 +57,7 @@ impl MessageEcho {
     /// with `Linger` end its sending half and go on, with `Close` all of it.
     pub fn poll(&mut self, wire: &mut impl Wire, buffer: &mut [u8], now: Instant) -> Transport {
         let waited = self.outbox.len();
-        self.write(wire);
+        flush(wire, &mut self.outbox);
         if let Phase::Open(connection) = &mut self.phase
             && self.outbox.len() < waited
         {
@@ -85,26 +85,13 @@ impl MessageEcho {
             Phase::Opening(..) => Transport::Keep,
             Phase::Refused(_) => Transport::Linger,
         };
-        self.write(wire);
+        flush(wire, &mut self.outbox);
         // What waits goes first, but nothing waits for ever.
         if self.outbox.is_empty() || transport == Transport::Close {
             transport
         } else {
             Transport::Keep
         }
-    }
-
-    fn write(&mut self, wire: &mut impl Wire) {
-        while !self.outbox.is_empty() {
-            match wire.write(self.outbox.first_chunk()) {
-                Ok(0) => return,
-                Ok(written) => self.outbox.advance(written),
-                // Nobody takes it any more; reading tells the rest.
-                Err(_) => self.outbox = Outbox::new(),
-            }
-        }
-        // The heap is for whoever has something to say.
-        drop(self.outbox.take_spare());
     }
 
     /// When [`poll`](Self::poll) has something to do though nothing has come.

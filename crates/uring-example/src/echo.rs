@@ -8,7 +8,7 @@ use sockeye_protocol::Config;
 
 use crate::peer::Peer;
 use crate::ring::{Done, Ring};
-use crate::session::Shared;
+use crate::shared::Shared;
 use crate::timers::Timers;
 
 /// When to accept again, where something was missing for it, such as a descriptor.

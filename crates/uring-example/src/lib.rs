@@ -11,9 +11,12 @@
 mod echo;
 mod peer;
 mod ring;
+mod buffers;
 // What a peer's bytes come to, for any loop.
 #[path = "../../protocol/examples/echo/session.rs"]
 mod session;
+#[path = "../../protocol/examples/echo/shared.rs"]
+mod shared;
 #[path = "../../protocol/examples/echo/timers.rs"]
 mod timers;
 

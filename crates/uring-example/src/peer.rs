@@ -5,8 +5,10 @@ use std::net::{Shutdown, TcpStream};
 
 use sockeye_protocol::{Instant, Outbox, Segment, Transport};
 
-use crate::ring::{Lent, Ring};
-use crate::session::{Session, Shared};
+use crate::buffers::Lent;
+use crate::ring::Ring;
+use crate::session::Session;
+use crate::shared::Shared;
 
 pub(crate) struct Peer {
     /// Its name in the ring.
@@ -44,7 +46,7 @@ impl Peer {
         match result {
             Ok(Some(lent)) => {
                 self.session.receive(lent.bytes, shared);
-                ring.give_back(lent);
+                ring.buffers.give_back(lent);
             }
             // It was stopped by us, or no buffer was free: it is asked for again.
             Err(error) if matches!(error.raw_os_error(), Some(CANCELED | NO_BUFFERS)) => {}

@@ -6,7 +6,6 @@
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use io_uring::squeue::Entry;
@@ -14,11 +13,8 @@ use io_uring::types::{Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode};
 use sockeye_protocol::Segment;
 
-/// How many buffers are lent for receiving, a power of two, and how large each is.
-const BUFFERS: u16 = 256;
-const BUFFER_BYTES: u32 = 16 * 1024;
-/// The name of the group of these buffers.
-const GROUP: u16 = 0;
+use crate::buffers::{Buffers, GROUP, Lent};
+
 /// Entries of the submission queue; when it is full, what is in it is submitted.
 const SUBMISSIONS: u32 = 1024;
 /// Entries of the completion queue: a burst that does not fit costs the kernel's memory instead.
@@ -41,29 +37,14 @@ pub(crate) enum Done {
     Sent { token: usize, result: io::Result<usize>, segment: Segment },
 }
 
-/// A buffer with what has come; give it back soon.
-pub(crate) struct Lent {
-    pub(crate) bytes: &'static mut [u8],
-    id: u16,
-}
-
 pub(crate) struct Ring {
     uring: IoUring,
     /// What is being sent for each token. INVARIANT: while the kernel may read from a segment, it
     /// lies here, untouched.
     segments: Vec<Option<Segment>>,
-    entries: &'static Entries,
-    /// The first byte of all buffers. INVARIANT: `BUFFERS * BUFFER_BYTES` bytes that are never
-    /// freed. Each buffer belongs to the kernel, or to one `Lent`.
-    buffers: *mut u8,
-    /// How often a buffer was given to the kernel, modulo 2^16.
-    given: u16,
+    /// What is received lies in one of these.
+    pub(crate) buffers: Buffers,
 }
-
-/// The ring of buffers that the kernel takes from: an address, then length, name and nothing, for
-/// each. The nothing of the first entry is the ring's tail instead.
-#[repr(C, align(4096))]
-struct Entries([AtomicU64; 2 * BUFFERS as usize]);
 
 impl Ring {
     pub(crate) fn new() -> io::Result<Self> {
@@ -72,21 +53,8 @@ impl Ring {
             .setup_defer_taskrun()
             .setup_cqsize(COMPLETIONS)
             .build(SUBMISSIONS)?;
-        // Both are leaked: the kernel may use them as long as the ring exists, and a ring lasts as
-        // long as its program.
-        let entries: &'static Entries =
-            Box::leak(Box::new(Entries([const { AtomicU64::new(0) }; 2 * BUFFERS as usize])));
-        let buffers = vec![0; usize::from(BUFFERS) * BUFFER_BYTES as usize];
-        let buffers = Box::leak(buffers.into_boxed_slice()).as_mut_ptr();
-        let address = std::ptr::from_ref(entries) as u64;
-        // SAFETY: `entries` is page-aligned memory of that many entries, is never freed, and is only
-        // read by the kernel; all stores to it are atomic.
-        unsafe {
-            uring.submitter().register_buf_ring_with_flags(address, BUFFERS, GROUP, 0)?;
-        }
-        let mut ring = Self { uring, segments: Vec::new(), entries, buffers, given: 0 };
-        (0..BUFFERS).for_each(|id| ring.give(id));
-        Ok(ring)
+        let buffers = Buffers::register(&uring.submitter())?;
+        Ok(Self { uring, segments: Vec::new(), buffers })
     }
 
     /// Accepts peers until told otherwise.
@@ -99,7 +67,7 @@ impl Ring {
     /// Receives from a peer until told otherwise.
     pub(crate) fn receive(&mut self, token: usize, stream: &TcpStream) -> io::Result<()> {
         let receive = opcode::RecvMulti::new(Fd(stream.as_raw_fd()), GROUP).build();
-        // SAFETY: it names no memory but the group of buffers, of which `new` says what must hold.
+        // SAFETY: it names no memory but the group of buffers, which are registered.
         unsafe { self.push(&receive.user_data((token as u64) << 2 | RECEIVE)) }
     }
 
@@ -168,7 +136,9 @@ impl Ring {
                 }
                 RECEIVE => {
                     let id = cqueue::buffer_select(entry.flags());
-                    let result = result.map(|len| id.map(|id| self.lend(id, len)));
+                    // SAFETY: this completion names the buffer, and no other one does.
+                    let lend = |id, len| unsafe { self.buffers.lend(id, len) };
+                    let result = result.map(|len| id.map(|id| lend(id, len)));
                     Done::Received { token, result, goes_on }
                 }
                 SEND => {
@@ -178,43 +148,6 @@ impl Ring {
                 _ => continue,
             });
         }
-    }
-
-    /// Gives a buffer back, for the next bytes.
-    pub(crate) fn give_back(&mut self, lent: Lent) {
-        assert!(std::ptr::eq(lent.bytes.as_ptr(), self.buffer(lent.id)), "another ring's buffer");
-        self.give(lent.id);
-    }
-
-    /// The buffer `id`, of which the kernel has filled `len` bytes.
-    fn lend(&self, id: u16, len: usize) -> Lent {
-        assert!(id < BUFFERS && len <= BUFFER_BYTES as usize);
-        // SAFETY: these bytes are within the buffers, which are initialized and never freed. The
-        // kernel has just given this buffer away with a completion, and gets it again only for the
-        // `Lent` that has it now, so nobody else reads or writes it.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(self.buffer(id), len) };
-        Lent { bytes, id }
-    }
-
-    fn buffer(&self, id: u16) -> *mut u8 {
-        self.buffers.wrapping_add(usize::from(id) * BUFFER_BYTES as usize)
-    }
-
-    /// Puts a buffer, which nobody has, at the tail of the ring of buffers.
-    fn give(&mut self, id: u16) {
-        let place = 2 * usize::from(self.given % BUFFERS);
-        self.given = self.given.wrapping_add(1);
-        let Entries(words) = self.entries;
-        let tail = |of: u16| u64::from_ne_bytes(word(0, 0, of));
-        words[place].store(self.buffer(id) as u64, Ordering::Relaxed);
-        let described = u64::from_ne_bytes(word(BUFFER_BYTES, id, 0));
-        if place > 0 {
-            words[place + 1].store(described, Ordering::Relaxed);
-        }
-        // The first entry's second word ends in the tail; everything above is seen before it.
-        let first = if place == 0 { described } else { words[1].load(Ordering::Relaxed) };
-        let without_tail = first & !tail(u16::MAX);
-        words[1].store(without_tail | tail(self.given), Ordering::Release);
     }
 
     /// # Safety
@@ -228,15 +161,6 @@ impl Ring {
         }
         Ok(())
     }
-}
-
-/// An entry's second word, as it lies in memory.
-fn word(len: u32, id: u16, tail: u16) -> [u8; 8] {
-    let mut word = [0; 8];
-    word[..4].copy_from_slice(&len.to_ne_bytes());
-    word[4..6].copy_from_slice(&id.to_ne_bytes());
-    word[6..].copy_from_slice(&tail.to_ne_bytes());
-    word
 }
 
 /// What the kernel says when the time to wait has passed (ETIME).

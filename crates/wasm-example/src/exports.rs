@@ -5,7 +5,6 @@
 // library, which has a `close` of its own.
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use sockeye_protocol::{CloseCode, Transport};
@@ -13,26 +12,12 @@ use sockeye_protocol::{CloseCode, Transport};
 use super::client::Client;
 use super::found::Found;
 use super::host;
-
-thread_local! {
-    static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
-    /// What the host wants to say: a URL, or a message.
-    static SAID: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Calls `code` with the client; before `start` there is none.
-fn with<R>(default: R, code: impl FnOnce(&mut Client) -> R) -> R {
-    CLIENT.with_borrow_mut(|client| client.as_mut().map_or(default, code))
-}
+use super::instance::{make_room, said, speak, start_with, with};
 
 /// Room for `len` bytes that the host wants to say next; write them there.
 #[unsafe(no_mangle)]
 pub extern "C" fn say(len: usize) -> *mut u8 {
-    SAID.with_borrow_mut(|said| {
-        said.clear();
-        said.resize(len, 0);
-        said.as_mut_ptr()
-    })
+    make_room(len)
 }
 
 /// Begins with the URL that was said, and opens and closes within so many milliseconds each. `false`
@@ -40,11 +25,7 @@ pub extern "C" fn say(len: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 pub extern "C" fn start(within: f64) -> bool {
     let within = Duration::try_from_secs_f64(within / 1e3).unwrap_or(Duration::ZERO);
-    let client = SAID.with_borrow(|url| Client::start(str::from_utf8(url).ok()?, within));
-    CLIENT.with_borrow_mut(|place| {
-        *place = client;
-        place.is_some()
-    })
+    start_with(|url| Client::start(str::from_utf8(url).ok()?, within))
 }
 
 /// Where the host puts what comes next, when everything before was received.
@@ -87,33 +68,22 @@ pub extern "C" fn receive_eof() {
 /// Sends what was said as a text message. `false` if it is no text, or there is no room for it.
 #[unsafe(no_mangle)]
 pub extern "C" fn send_text() -> bool {
-    SAID.with_borrow(|said| {
+    said(|said| {
         let Ok(text) = str::from_utf8(said) else { return false };
-        let send = |client: &mut Client| {
-            client.speak(|connection, output| connection.send_text(text, output))
-        };
-        matches!(with(None, send), Some(Ok(())))
+        speak(|connection, output| connection.send_text(text, output))
     })
 }
 
 /// Sends what was said as a binary message. `false` if there is no room for it.
 #[unsafe(no_mangle)]
 pub extern "C" fn send_binary() -> bool {
-    SAID.with_borrow(|said| {
-        let send = |client: &mut Client| {
-            client.speak(|connection, output| connection.send_binary(said, output))
-        };
-        matches!(with(None, send), Some(Ok(())))
-    })
+    said(|said| speak(|connection, output| connection.send_binary(said, output)))
 }
 
 /// Begins the closing handshake with 1000. `false` if it has begun already.
 #[unsafe(no_mangle)]
 pub extern "C" fn close() -> bool {
-    let close = |client: &mut Client| {
-        client.speak(|connection, output| connection.close(Some(CloseCode::NORMAL.into()), output))
-    };
-    matches!(with(None, close), Some(Ok(())))
+    speak(|connection, output| connection.close(Some(CloseCode::NORMAL.into()), output))
 }
 
 /// In how many milliseconds to call `handle_timeout`; less than 0 means never.

@@ -11,6 +11,7 @@
 
 // In reading order; a module uses only modules declared below it.
 pub mod exports;
+mod instance;
 mod client;
 pub mod found;
 mod host;

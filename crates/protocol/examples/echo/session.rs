@@ -2,41 +2,11 @@
 //! does no I/O: the loop brings bytes and time, and obeys.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use sockeye_protocol::handshake::{Acceptance, Answered, HeadLimits, ServerHandshake, Upgrade};
-use sockeye_protocol::{
-    Buffers, Config, Connection, Event, FrameHeader, Instant, Outbox, Output, Transport,
-};
+use sockeye_protocol::{Connection, Event, Instant, Outbox, Transport};
 
-/// What all peers of a loop share.
-pub(crate) struct Shared {
-    config: Arc<Config>,
-    buffers: Buffers,
-    open_within: Duration,
-    origin: std::time::Instant,
-    /// When the current turn began: reading the clock once is enough for all that it does.
-    pub(crate) now: Instant,
-}
-
-impl Shared {
-    pub(crate) fn new(mut config: Config, open_within: Duration) -> Self {
-        // Nothing is taken in above the mark, so an answer always has room.
-        let message_bytes_max = config.message_bytes_max + FrameHeader::BYTES_MAX;
-        config.outbox_bytes_max = config.outbox_high_mark + message_bytes_max;
-        let (config, buffers) = (Arc::new(config), Buffers::default());
-        let origin = std::time::Instant::now();
-        Self { config, buffers, open_within, origin, now: Instant::ZERO }
-    }
-
-    pub(crate) fn begin_turn(&mut self) {
-        self.now = Instant::ZERO + self.origin.elapsed();
-    }
-
-    fn output<'o>(&'o mut self, outbox: &'o mut Outbox) -> Output<'o> {
-        Output::server(outbox, &mut self.buffers, self.now)
-    }
-}
+use super::shared::Shared;
 
 /// A peer. After every call look at [`due`](Self::due), [`transport`](Self::transport) and
 /// [`takes_input`](Self::takes_input), and write what is in the outbox.
