@@ -213,6 +213,7 @@ fn relieve<H: Handler>(
     }
     link.unset(Flag::Congested);
     link.unset(Flag::Passed);
+    let before = link.outbox.len();
     let mut output = shared.output(link);
     connection.outbox_drained(&mut output);
     shared.push_pending(link, connection);
@@ -222,7 +223,8 @@ fn relieve<H: Handler>(
             link.set(Flag::Panicked);
         }
     }
-    if !link.outbox.is_empty() || link.is(Flag::Panicked) {
+    // What was there before waits for the transport: to look again in the next turn would spin.
+    if link.outbox.len() > before || link.is(Flag::Panicked) {
         shared.list_flush(link);
     }
     shared.list_ready(link);

@@ -274,3 +274,23 @@ fn an_idle_session_with_a_sender_does_not_keep_the_loop_awake() {
     world.pass(Duration::from_secs(5));
     assert!(world.counters.polls() - polls < 20);
 }
+
+/// What has no room in the outbox waits for a peer that does not read, and the loop waits with it.
+#[test]
+fn threat_q7_a_message_that_waits_for_room_behind_a_short_one_does_not_keep_the_loop_awake() {
+    let mut world = World::new(silent());
+    let mut client = world.open();
+    client.wire.set_window(0);
+    world.with_peer(world.last_key(), |peer| {
+        let sender = peer.sender();
+        peer.send_binary(&[1; 20_000]).expect("room");
+        sender.send_binary(vec![2; 1 << 20]).expect("a queue that owes nothing");
+    });
+    let polls = world.counters.polls();
+    world.pass(Duration::from_secs(5));
+    assert!(world.counters.polls() - polls < 50, "{} polls", world.counters.polls() - polls);
+    client.wire.set_window(2 << 20);
+    world.settle();
+    let lens: Vec<usize> = client.frames().iter().map(|(_, payload)| payload.len()).collect();
+    assert_eq!(lens, [20_000, 1 << 20]);
+}
