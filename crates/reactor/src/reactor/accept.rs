@@ -12,6 +12,7 @@ use crate::engine::{Carrier, Engine, Handed, ListenerId, Remote};
 use crate::handler::{Notice, Service};
 use crate::link::Link;
 use crate::session::{Opening, Phase, Session};
+use crate::slab::Key;
 
 /// So many connections in a row that died waiting are no accident: accepting itself is broken, or
 /// forbidden, and must not be tried without end.
@@ -192,6 +193,11 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let link = Link::new(carrier, remote);
         let key = self.sessions.insert(Session { link, phase: Phase::Handshake(opening) });
         self.arm(key);
+        self.note_unopened(key);
+    }
+
+    /// A session is not open yet, or no longer: it may have to give way.
+    pub(super) fn note_unopened(&mut self, key: Key) {
         let Self { sessions, shared, .. } = self;
         shared.crowd.push(key, shared.now);
         shared.crowd.sweep(|key| sessions.get(key).is_some_and(|session| !session.is_open()));

@@ -39,12 +39,12 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         };
         let stripped = strip(shared, link);
         *phase = Phase::Ending(Ending::new(Some(connection), &shared.config, shared.now));
-        shared.crowd.push(key, shared.now);
         let told = match panicked {
             true => Err(Panicked),
             false => guard(|| handler.close(outcome.clone())),
         };
         let dropped = guarded_drop(handler);
+        self.note_unopened(key);
         self.drain.note_closed(&outcome);
         if told.and(dropped).and(stripped) == Err(Panicked) {
             self.observe_panic(Some(key));

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use sockeye_protocol::Event;
 use sockeye_reactor::Config;
+use sockeye_reactor::engine::{Address, Answer};
 
 use crate::frames::{BINARY, PING, PONG, TEXT, close, masked, request};
 use crate::heap::HELD_BYTES;
-use crate::support::{Moment, Script};
-use crate::world::World;
+use crate::outward;
+use crate::support::{Moment, Script, Scripted};
+use crate::world::{Client, World};
 
 /// Echoes, and closes when it is told to.
 fn obeying() -> Script {
@@ -128,6 +130,36 @@ fn threat_q4_nothing_is_left_of_a_session_whatever_became_of_it() {
         let before = first.max(second) + KEPT_BYTES_MAX;
         assert!(third.min(fourth) <= before, "{name}: held after each round: {rounds:?}");
     }
+}
+
+/// Connections that this side makes come and go as those do that it accepts.
+#[test]
+fn threat_q4_nothing_is_left_of_the_connections_that_were_made_outward() {
+    let script = obeying();
+    let mut world = World::new(script.clone());
+    let mut round = || {
+        for _ in 0..2_000 {
+            let handler = Scripted::new(&world.log, &script);
+            let address = Address::Memory(outward::NUMBER);
+            world.network.set_answer(outward::NUMBER, Answer::Accept);
+            world
+                .reactor
+                .connect(&address, &outward::request(), handler)
+                .expect("no error at once");
+            world.settle();
+            let mut server = Client::new(world.network.accept(outward::NUMBER).expect("a caller"));
+            let head = server.head().expect("a request");
+            server.wire.write(&outward::accepting(&head));
+            world.settle();
+        }
+        world.pass(Duration::from_secs(120));
+        world.assert_empty();
+        *world.log.borrow_mut() = Vec::new();
+        world.reactor.service_mut().observed = Vec::new();
+        HELD_BYTES.get()
+    };
+    let rounds = [(); 4].map(|()| round());
+    assert!(rounds[3] <= rounds[1] + KEPT_BYTES_MAX, "held after each round: {rounds:?}");
 }
 
 /// A peer that floods a session whose fate is not decided yet fills one receive buffer, and then its
