@@ -14,8 +14,10 @@ pub(crate) enum Clock {
 }
 
 impl Clock {
-    pub(crate) fn monotonic(at: Instant) -> Self {
-        Self::Monotonic { origin: std::time::Instant::now(), at }
+    /// Never behind the engine's time, however long reading that takes: what has fallen due there has here.
+    pub(crate) fn monotonic(engine: impl FnOnce() -> Instant) -> Self {
+        let origin = std::time::Instant::now();
+        Self::Monotonic { origin, at: engine() }
     }
 
     pub(crate) const fn virtual_at(at: Instant) -> Self {
@@ -34,5 +36,25 @@ impl Clock {
         if let Self::Virtual(nanos) = self {
             nanos.store(now.as_nanos(), Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else a timer that has fired would wait for itself to come due.
+    #[test]
+    fn the_clock_is_never_behind_the_engines() {
+        let began = std::time::Instant::now();
+        let engine = || Instant::ZERO + began.elapsed();
+        let clock = Clock::monotonic(|| {
+            let at = engine();
+            // As a thread that is put aside between reading one clock and the other.
+            while engine() < at + std::time::Duration::from_millis(1) {}
+            at
+        });
+        let turn = engine();
+        assert!(clock.now() >= turn);
     }
 }

@@ -46,7 +46,7 @@ impl Loops {
             engine.set_user_timeout(
                 config.connection.ping_after.map(|after| after + config.connection.pong_within),
             );
-            let mut service = LoopService::new(Arc::clone(&app), Clock::monotonic(engine.now()));
+            let mut service = LoopService::new(Arc::clone(&app), Clock::monotonic(|| engine.now()));
             // The thread runs nothing else until it ends.
             std::mem::forget(service.enter());
             service.alive = Some(Alive::new(&told));
