@@ -127,6 +127,8 @@ pub(crate) struct Rarer {
     pub(crate) held: VecDeque<Held>,
     pub(crate) paused_since: Option<Instant>,
     pub(crate) blocked_since: Option<Instant>,
+    /// When a session is cut whose Close frame waits for room in the outbox.
+    pub(crate) closes_by: Option<Instant>,
     pub(crate) cause: Option<Cause>,
     pub(crate) subprotocol: Option<Box<str>>,
 }
@@ -282,6 +284,11 @@ impl Link {
         self.rarer()?.blocked_since
     }
 
+    /// By when the session is closed, if its Close frame has waited for room in the outbox.
+    pub(crate) fn closes_by(&self) -> Option<Instant> {
+        self.rarer()?.closes_by
+    }
+
     /// The kernel has taken all that it was given.
     pub(crate) fn note_unblocked(&mut self) {
         if let Some(rarer) = self.rare.as_mut().and_then(|rare| rare.rarer.as_mut()) {
@@ -356,6 +363,7 @@ impl Rarer {
             && self.held.is_empty()
             && self.paused_since.is_none()
             && self.blocked_since.is_none()
+            && self.closes_by.is_none()
             && self.cause.is_none()
             && self.subprotocol.is_none()
     }

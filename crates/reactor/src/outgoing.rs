@@ -5,7 +5,7 @@ use std::collections::vec_deque::Drain;
 use std::fmt;
 
 use bytes::Bytes;
-use sockeye_protocol::{CloseReason, Frames, Prepared, SendError};
+use sockeye_protocol::{CloseReason, Frames, Prepared, Role, SendError};
 
 use crate::guard::drop_each;
 
@@ -48,6 +48,17 @@ impl Outgoing {
             Self::Text(_) | Self::Binary(_) | Self::Prepared(_) => 1,
             Self::Ping(_) | Self::Close(_) => 0,
         }
+    }
+}
+
+/// Whether a Close frame of this role can say so.
+pub(crate) fn check_reason(reason: Option<&CloseReason<'_>>, role: Role) -> Result<(), SendError> {
+    match reason {
+        Some(reason) if !reason.code().is_sendable_by(role) => Err(SendError::IllegalCloseCode),
+        Some(reason) if reason.reason().len() > CloseReason::REASON_BYTES_MAX => {
+            Err(SendError::ReasonTooLong)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::engine::Remote;
 use crate::groups::{Group, Policy};
 use crate::handle::Handle;
 use crate::link::{Flag, Link};
-use crate::outgoing::{Batch, Outgoing};
+use crate::outgoing::{Batch, Outgoing, check_reason};
 use crate::sender::{Queue, Sender};
 use crate::shared::{self, Shared};
 use crate::slab::Key;
@@ -145,7 +145,19 @@ impl<'p> Peer<'p> {
     #[inline(never)]
     pub fn close(&mut self, reason: Option<CloseReason<'_>>) -> Result<(), SendError> {
         self.shared.collect(self.link, self.connection);
-        self.send(|connection, output| connection.close(reason, output))
+        if self.link.closes_by().is_some() {
+            return Err(SendError::NotOpen);
+        }
+        if self.link.rare.as_ref().is_none_or(|rare| rare.pending.is_empty()) {
+            return self.send(|connection, output| connection.close(reason, output));
+        }
+        check_reason(reason.as_ref(), self.connection.role())?;
+        self.shared.close_behind_pending(
+            self.link,
+            self.connection,
+            reason.map(CloseReason::into_owned),
+        );
+        Ok(())
     }
 
     /// Asks for no events until [`resume`](Self::resume), which a [`Sender`] can do as well. The
@@ -177,7 +189,7 @@ impl<'p> Peer<'p> {
     /// Whether sending is allowed.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.connection.is_open()
+        self.connection.is_open() && self.link.closes_by().is_none()
     }
 
     /// Bytes that wait for the kernel to take them.
@@ -196,14 +208,13 @@ impl<'p> Peer<'p> {
     /// queue and one budget, the connection's `outbox_bytes_max`.
     pub fn sender(&mut self) -> Sender {
         let outbox_bytes = self.link.outbox.len();
-        let (key, bytes_max) = (self.link.key, self.connection.config().outbox_bytes_max);
-        let is_plain = self.connection.sends_frames_as_they_are();
+        let key = self.link.key;
         let rare = self.link.rare_mut();
         let queue = rare.queue.get_or_insert_with(|| {
             rare.accounted = outbox_bytes;
             let mailbox = Arc::clone(&self.shared.mailbox);
             let now = self.shared.now;
-            Arc::new(Queue::new(key, mailbox, bytes_max, is_plain, outbox_bytes, now))
+            Arc::new(Queue::new(key, mailbox, self.connection, outbox_bytes, now))
         });
         Sender { queue: Arc::clone(queue) }
     }

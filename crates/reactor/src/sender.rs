@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use sockeye_protocol::{CloseReason, Frames, Instant, Prepared, SendError};
+use sockeye_protocol::{CloseReason, Connection, Frames, Instant, Prepared, Role, SendError};
 
 use crate::guard::{Panicked, drop_each, guard};
 use crate::mailbox::{Command, Mailbox};
 use crate::mutex::Mutex;
-use crate::outgoing::{Batch, HEADER_BYTES_MAX, Outgoing, Small};
+use crate::outgoing::{Batch, HEADER_BYTES_MAX, Outgoing, Small, check_reason};
 use crate::slab::Key;
 
 /// The most messages that a queue makes room for at once.
@@ -63,7 +63,7 @@ impl Sender {
         })
     }
 
-    /// Sends a binary message. Errors are those of [`send_text`](Self::send_text).
+    /// Sends a binary message.
     ///
     /// # Errors
     /// As for `send_text`.
@@ -93,7 +93,7 @@ impl Sender {
         self.queue.is_plain && Frames::suit(payload_len)
     }
 
-    /// Sends a message that was encoded once for many. Errors are those of `send_text`.
+    /// Sends a message that was encoded once for many.
     ///
     /// # Errors
     /// As for `send_text`.
@@ -180,12 +180,12 @@ impl Sender {
         self.queue.push_first(batch);
     }
 
-    /// Begins the closing handshake once everything sent before has been handed over. Sending is
-    /// over with it; closing again is an error that changes nothing.
+    /// As [`Peer::close`](crate::Peer::close), in the order of what is sent through the queue. Sending is over with it.
     ///
     /// # Errors
-    /// [`SendError::NotOpen`].
+    /// As there.
     pub fn close(&self, reason: Option<CloseReason<'static>>) -> Result<(), SendError> {
+        check_reason(reason.as_ref(), self.queue.role)?;
         self.queue.push(Outgoing::Close(reason))
     }
 
@@ -214,14 +214,13 @@ impl Sender {
         Instant::from_nanos(self.queue.heard.load(Ordering::Relaxed))
     }
 
-    /// The budget that [`outstanding`](Self::outstanding) is held against, in bytes.
+    /// The budget that [`outstanding`](Self::outstanding) is held against.
     #[must_use]
     pub fn bytes_max(&self) -> usize {
         self.queue.bytes_max
     }
 
-    /// Ready when less than half of the budget is in use. Otherwise the waker is woken when it is,
-    /// or when the session ends.
+    /// Ready when less than half of the budget is in use. Otherwise the waker is woken when it is, or when the session ends.
     ///
     /// # Errors
     /// [`SendError::NotOpen`].
@@ -280,6 +279,7 @@ pub(crate) struct Queue {
     bytes_max: usize,
     /// What is sent leaves neither masked nor compressed.
     is_plain: bool,
+    role: Role,
     /// Bytes in `messages`, in what the reactor has taken from it, and in the outbox.
     outstanding: AtomicUsize,
     /// When something was last read, in nanoseconds.
@@ -310,16 +310,16 @@ impl Queue {
     pub(crate) fn new(
         key: Key,
         mailbox: Arc<Mailbox>,
-        bytes_max: usize,
-        is_plain: bool,
+        connection: &Connection,
         outbox_bytes: usize,
         now: Instant,
     ) -> Self {
         Self {
             key,
             mailbox,
-            bytes_max,
-            is_plain,
+            bytes_max: connection.config().outbox_bytes_max,
+            is_plain: connection.sends_frames_as_they_are(),
+            role: connection.role(),
             outstanding: AtomicUsize::new(outbox_bytes),
             heard: AtomicU64::new(now.as_nanos()),
             posted: AtomicBool::new(false),

@@ -124,7 +124,7 @@ impl<H> Session<H> {
         let Some(rarer) = self.link.rarer() else { return of_phase };
         let stalled = rarer.blocked_since.map(|since| since + config.write_stall);
         let paused = rarer.paused_since.map(|since| since + config.pause_within);
-        [of_phase, stalled, paused].into_iter().flatten().min()
+        [of_phase, stalled, paused, rarer.closes_by].into_iter().flatten().min()
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sockeye_protocol::{Buffers, Config as Limits, Connection, Instant, Output, SendError};
+use sockeye_protocol::{
+    Buffers, CloseReason, Config as Limits, Connection, Instant, Output, SendError,
+};
 
 use crate::config::Config;
 use crate::crowd::Crowd;
@@ -110,11 +112,37 @@ impl Shared {
         let Some(rare) = link.rare.as_deref_mut() else { return };
         let Some(queue) = &rare.queue else { return };
         queue.take(&mut rare.pending);
+        let closes = matches!(rare.pending.back(), Some(Outgoing::Close(_)));
         let resumes = queue.take_resume();
         if resumes {
             self.resume(link);
         }
         self.push_pending(link, connection);
+        if closes {
+            self.bound_close(link, connection);
+        }
+    }
+
+    /// Closes when what senders have sent before has left.
+    pub(crate) fn close_behind_pending(
+        &mut self,
+        link: &mut Link,
+        connection: &Connection,
+        reason: Option<CloseReason<'static>>,
+    ) {
+        link.rare_mut().pending.push_back(Outgoing::Close(reason));
+        self.bound_close(link, connection);
+        // What came in this very moment came behind the close.
+        let _ = link.close_queue();
+    }
+
+    /// A Close frame that finds no room has no more time than one that does.
+    fn bound_close(&mut self, link: &mut Link, connection: &Connection) {
+        if connection.is_open() {
+            let by = self.now + connection.config().close_within;
+            link.rarer_mut().closes_by.get_or_insert(by);
+            self.list_flush(link);
+        }
     }
 
     /// Answers what the peer has ended the session with, behind all that was said before. Not before a

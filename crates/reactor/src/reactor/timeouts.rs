@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockeye_protocol::{CloseCode, Instant, Transport};
+use sockeye_protocol::{CloseCode, Instant, Timer, Transport};
 
 use super::Reactor;
 use super::dispatch::settle_plain;
@@ -113,6 +113,10 @@ fn expire_open<H>(shared: &mut Shared, link: &mut Link, open: &mut Open<H>) {
     let now = shared.now;
     if is_stalled(shared, link) {
         link.cut(Cause::WriteStalled);
+        return;
+    }
+    if link.closes_by().is_some_and(|by| by <= now) {
+        link.cut(Cause::TimedOut(Timer::Close));
         return;
     }
     let paused_since = link.rarer().and_then(|rarer| rarer.paused_since);

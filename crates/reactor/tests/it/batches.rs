@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sockeye_protocol::Prepared;
@@ -170,5 +171,57 @@ fn a_session_holds_at_most_twice_its_budget_for_the_length_of_a_batch() {
             assert!(outstanding <= 2 * BUDGET, "{len}: {outstanding} in turn {turn}");
             assert!(sender.send_text("z").is_err(), "nothing more until it is below its budget");
         }
+    }
+}
+
+/// What two told to send, each within the budget, is more than the outbox takes at once.
+fn overfull(world: &mut World, end: impl FnOnce(&mut Peer<'_>) + 'static) {
+    world.with_peer(world.last_key(), |peer| {
+        let sender = peer.sender();
+        let mut batch = Batch::new();
+        assert!(peer.begin_batch(&mut batch));
+        sender.put_text("first".repeat(180), &mut batch).expect("room");
+        sender.send_text("other".repeat(180)).expect("room");
+        peer.end_batch(&mut batch);
+        assert!(peer.outbox_len() < 1000, "the other waits");
+        end(peer);
+    });
+}
+
+fn with_little_room(config: &mut Config) {
+    Arc::make_mut(&mut config.connection).outbox_bytes_max = 1000;
+}
+
+#[test]
+fn a_close_comes_behind_what_waits_for_room() {
+    for by_sender in [false, true] {
+        let mut world = World::configured(silent(), with_little_room);
+        let mut client = world.open();
+        overfull(&mut world, move |peer| {
+            let closed = if by_sender { peer.sender().close(None) } else { peer.close(None) };
+            closed.expect("an open session");
+        });
+        world.settle();
+        let expected = ["first".repeat(180), "other".repeat(180), "#88".into()];
+        assert_eq!(shown(&mut client), expected, "by a sender: {by_sender}");
+    }
+}
+
+#[test]
+fn a_close_behind_what_waits_for_room_is_bounded_as_any() {
+    for by_sender in [false, true] {
+        let mut world = World::configured(silent(), with_little_room);
+        let client = world.open();
+        client.wire.set_window(10);
+        overfull(&mut world, move |peer| {
+            let closed = if by_sender { peer.sender().close(None) } else { peer.close(None) };
+            closed.expect("an open session");
+        });
+        for _ in 0..6 {
+            world.pass(Duration::from_secs(1));
+            // It takes a little now and then, so the write is not stalled.
+            let _ = client.wire.read();
+        }
+        assert_eq!(world.reactor.open_sessions(), 0, "by a sender: {by_sender}");
     }
 }

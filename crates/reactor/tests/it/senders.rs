@@ -294,3 +294,17 @@ fn threat_q7_a_message_that_waits_for_room_behind_a_short_one_does_not_keep_the_
     let lens: Vec<usize> = client.frames().iter().map(|(_, payload)| payload.len()).collect();
     assert_eq!(lens, [20_000, 1 << 20]);
 }
+
+#[test]
+fn a_sender_closes_with_what_can_be_sent_or_not_at_all() {
+    let mut world = World::new(silent());
+    let mut client = world.open();
+    let sender = world.sender();
+    let reason = |code, len| Some(CloseReason::new(code, "x".repeat(len)));
+    let closed = sender.close(reason(CloseCode::ABNORMAL, 1));
+    assert_eq!(closed, Err(SendError::IllegalCloseCode));
+    assert_eq!(sender.close(reason(CloseCode::NORMAL, 124)), Err(SendError::ReasonTooLong));
+    sender.close(reason(CloseCode::NORMAL, 123)).expect("an open session");
+    world.settle();
+    assert_eq!(client.close_code(), 1000);
+}
