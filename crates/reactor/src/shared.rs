@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sockeye_protocol::{
-    Buffers, CloseReason, Config as Limits, Connection, Instant, Output, SendError,
+    Buffers, CloseReason, Config as Limits, Connection, Instant, Output, Prepared, SendError,
 };
 
 use crate::config::Config;
@@ -186,18 +186,42 @@ impl Shared {
                 self.hold(link, own.slot, waiting, member.policy);
                 continue;
             }
-            let mut output = self.output(link);
-            match connection.send_prepared(&waiting.prepared, &mut output) {
-                Ok(()) => {
-                    self.stats.deliveries += 1;
-                    self.stats.messages_sent += 1;
-                    link.note_level(connection.config());
-                    self.list_flush(link);
-                }
-                Err(SendError::Full) => self.fall_behind(link, own.slot, member.policy, 1),
-                // It is closing: nobody is left to be told.
-                Err(_) => self.reclaim(link),
+            self.release(link, connection, own.slot, member.policy);
+            self.deliver_one(link, connection, own.slot, member.policy, &waiting.prepared);
+        }
+    }
+
+    fn deliver_one(
+        &mut self,
+        link: &mut Link,
+        connection: &mut Connection,
+        slot: u32,
+        policy: Policy,
+        prepared: &Prepared,
+    ) {
+        match connection.send_prepared(prepared, &mut self.output(link)) {
+            Ok(()) => {
+                self.stats.deliveries += 1;
+                self.stats.messages_sent += 1;
+                link.note_level(connection.config());
+                self.list_flush(link);
             }
+            Err(SendError::Full) => self.fall_behind(link, slot, policy, 1),
+            // It is closing: nobody is left to be told.
+            Err(_) => self.reclaim(link),
+        }
+    }
+
+    /// What the policy that a member had before has held back goes before what this one lets through.
+    fn release(&mut self, link: &mut Link, connection: &mut Connection, slot: u32, policy: Policy) {
+        while let Some(rarer) = link.rare.as_mut().and_then(|rare| rare.rarer.as_mut())
+            && let Some(oldest) = rarer.held.iter().position(|held| held.slot == slot)
+            && let Some(Held { prepared, .. }) = rarer.held.remove(oldest)
+        {
+            if let Some(own) = rarer.memberships.iter_mut().find(|own| own.slot == slot) {
+                own.held_bytes -= prepared.frame_len();
+            }
+            self.deliver_one(link, connection, slot, policy, &prepared);
         }
     }
 
@@ -291,8 +315,9 @@ impl Shared {
             if let Some(own) = rarer.memberships.iter_mut().find(|own| own.slot == slot) {
                 own.held_bytes -= prepared.frame_len();
             }
-            let sent = connection.send_prepared(&prepared, &mut output);
-            self.stats.messages_sent += u64::from(sent.is_ok());
+            let sent = u64::from(connection.send_prepared(&prepared, &mut output).is_ok());
+            self.stats.deliveries += sent;
+            self.stats.messages_sent += sent;
         }
         if is_full {
             link.set(Flag::Congested);

@@ -176,6 +176,26 @@ fn a_stalled_member_with_keep_latest_gets_the_latest() {
 }
 
 #[test]
+fn a_stalled_member_that_changes_its_policy_keeps_the_order_and_misses_nothing_for_it() {
+    let group = Group::new();
+    let live = Rc::default();
+    let mut world = World::new(joining(&group, Policy::DropOldest { bytes_max: 50_000 }, &live));
+    let mut stalled = world.open();
+    stalled.wire.set_window(0);
+    publish(&mut world, &group, 10);
+    let own = group.clone();
+    world.with_peer(world.last_key(), move |peer| {
+        assert_eq!(peer.join(&own, Policy::DropNewest), 0, "it has been a member since");
+    });
+    publish(&mut world, &group, 1);
+    stalled.wire.set_window(usize::MAX);
+    world.settle();
+    assert_eq!(numbers(&mut stalled), Vec::from_iter((0..10).chain([0])));
+    let stats = world.reactor.stats();
+    assert_eq!((stats.deliveries, stats.messages_sent, group.dropped()), (11, 11, 0));
+}
+
+#[test]
 fn no_policy_drops_a_control_frame() {
     let group = Group::new();
     let (mut world, mut stalled, _reading) = stalled(&group, Policy::DropNewest);

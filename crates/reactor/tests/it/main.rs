@@ -22,6 +22,7 @@ mod outward;
 mod panics;
 mod publishing;
 mod reading;
+mod saying;
 mod senders;
 mod sizes;
 mod soak;

@@ -14,10 +14,18 @@ use crate::support::{Moment, Script, Told, echo};
 use crate::world::{Client, World};
 
 /// A small generator of reproducible choices (xorshift).
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(crate) fn one_of<T: Copy, const N: usize>(&mut self, choices: [T; N]) -> T {
+        choices[usize::try_from(self.below(N as u64)).expect("a small number")]
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -88,7 +96,7 @@ fn halting(senders: &Senders) -> Script {
 type Senders = Rc<RefCell<Vec<Sender>>>;
 
 fn play(seed: u64, script: Script, senders: &Senders) {
-    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut dice = Dice::new(seed);
     let mut conditions = Conditions::default();
     conditions.seed = seed;
     conditions.window_bytes = 5_000 + usize::try_from(dice.below(300_000)).expect("small");
