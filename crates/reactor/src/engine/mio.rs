@@ -11,7 +11,8 @@ use ::mio::{Events, Interest, Poll, Token, Waker};
 use sockeye_protocol::{Instant, Outbox};
 
 use super::{
-    Address, Carrier, Completion, Engine, Handed, Input, ListenerId, Received, Remote, Sent, Wake,
+    Address, COMPLETIONS_AT_ONCE, Carrier, Completion, Engine, Handed, Input, ListenerId, Received,
+    Remote, Sent, Wake,
 };
 use crate::buffers::ReceiveBuffer;
 use crate::slab::{Key, Slab};
@@ -63,7 +64,7 @@ impl Mio {
         let waker = Arc::new(MioWaker(Waker::new(poll.registry(), WAKER)?));
         Ok(Self {
             poll,
-            events: Events::with_capacity(EVENTS_MAX),
+            events: Events::with_capacity(COMPLETIONS_AT_ONCE),
             waker,
             listeners: Vec::new(),
             streams: Slab::new(),
@@ -263,9 +264,6 @@ impl Wake for MioWaker {
         let _ = self.0.wake();
     }
 }
-
-/// How many events one sleep brings at most; the rest comes with the next.
-const EVENTS_MAX: usize = 1024;
 
 /// What a token stands for. Even ones are streams and odd ones listeners, by number.
 enum Subject {

@@ -48,7 +48,8 @@ pub trait Engine {
     /// Sleeps until something happens, at most for `timeout` (`None`: without a limit), and appends
     /// what happened to `completions`.
     ///
-    /// It may return early without a completion. It never ends before `timeout` by rounding.
+    /// It may return early without a completion. It never ends before `timeout` by rounding. It may leave some for the
+    /// next call if it brings [`COMPLETIONS_AT_ONCE`].
     ///
     /// # Errors
     ///
@@ -212,6 +213,9 @@ impl ListenerId {
         self.0
     }
 }
+
+/// An [`Engine::poll`] that brings fewer completions than this has brought all that there are.
+pub const COMPLETIONS_AT_ONCE: usize = 1024;
 
 /// Something that happened while an engine [polled](Engine::poll).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,14 @@ use std::time::Duration;
 use sockeye_protocol::Instant;
 
 use super::Reactor;
-use crate::engine::{Completion, Engine};
+use crate::engine::{COMPLETIONS_AT_ONCE, Completion, Engine};
 use crate::guard::{Panicked, guard, guarded_drop};
 use crate::handler::Service;
 use crate::link::{Flag, key_of};
 use crate::peer::Peers;
+
+/// A loop that turns this late has slept, or was held up or stopped.
+const LONG: Duration = Duration::from_secs(1);
 
 /// What is to be done after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +32,10 @@ impl<S: Service, E: Engine> Reactor<S, E> {
     /// Only what makes the whole engine unusable.
     pub fn turn(&mut self) -> io::Result<Turn> {
         self.poll()?;
-        self.shared.now = self.engine.now();
+        let before = std::mem::replace(&mut self.shared.now, self.engine.now());
+        if self.shared.now.saturating_duration_since(before) >= LONG {
+            self.poll_on()?;
+        }
         self.shared.stats.turns += 1;
         self.dispatch();
         self.commands();
@@ -52,6 +58,18 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let result = self.engine.poll(timeout, &mut self.completions);
         self.shared.mailbox.rouse();
         result
+    }
+
+    /// The loop did not turn for long. What came meanwhile is heard of whole, since it may be what a deadline waits for
+    /// that has passed. Whoever is told of twice has come again meanwhile.
+    fn poll_on(&mut self) -> io::Result<()> {
+        let mut known = 0;
+        while self.completions.len() - known >= COMPLETIONS_AT_ONCE && known <= self.sessions.len()
+        {
+            known = self.completions.len();
+            self.engine.poll(Some(Duration::ZERO), &mut self.completions)?;
+        }
+        Ok(())
     }
 
     /// How long the loop may sleep. The clock has moved since the last turn read it.

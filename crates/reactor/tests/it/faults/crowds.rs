@@ -98,7 +98,7 @@ fn limit_descriptors_to(more: u64) -> Rlimit {
 }
 
 /// As many as ten thousand, where one process may have so many.
-fn crowd() -> usize {
+pub(super) fn crowd() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     let most = limit.maximum.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));

@@ -28,11 +28,18 @@ pub(super) struct Spy {
     pub(super) errors: Errors,
     /// Polls so far.
     pub(super) polls: usize,
+    /// How far its clock is ahead: for so long the process was stopped.
+    pub(super) ahead: Duration,
 }
 
 impl Spy {
     pub(super) fn new() -> Self {
-        Self { engine: Mio::new().expect("an engine"), errors: Errors::default(), polls: 0 }
+        Self {
+            engine: Mio::new().expect("an engine"),
+            errors: Errors::default(),
+            polls: 0,
+            ahead: Duration::ZERO,
+        }
     }
 }
 
@@ -42,7 +49,7 @@ fn note<T>(errors: &Errors, call: Call, result: io::Result<T>) -> io::Result<T> 
 
 impl Engine for Spy {
     fn now(&self) -> Instant {
-        self.engine.now()
+        self.engine.now() + self.ahead
     }
 
     fn poll(

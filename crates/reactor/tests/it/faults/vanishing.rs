@@ -6,7 +6,8 @@ use std::time::Duration;
 use sockeye_protocol::{Instant, Timer};
 use sockeye_reactor::{Cause, Config, Precision};
 
-use super::Shore;
+use super::crowds::crowd;
+use super::{Caller, Shore};
 use crate::frames::{PING, PONG, TEXT, masked, request};
 use crate::support::{Told, echo, silent};
 use crate::world::{Client, World};
@@ -105,4 +106,24 @@ fn on_real_sockets_the_silent_one_is_found_and_the_one_who_answers_stays() {
     assert_eq!(vanished.next(), None, "it was pinged once");
     alive.write(&masked(TEXT, b"still here"));
     while shore.next(&mut alive).0 == PING {}
+}
+
+/// More than one poll brings have answered while the process was stopped.
+#[test]
+fn who_has_answered_while_the_loop_was_stopped_stays_however_many_they_are() {
+    let many = 1_500.min(crowd() / 2);
+    let mut shore =
+        Shore::configured(silent(), |config| keepalive(config, SECOND * 20, SECOND * 20));
+    let mut callers: Vec<Caller> = (0..many).map(|_| shore.open()).collect();
+    let stop = |shore: &mut Shore, time| shore.reactor.engine_mut().ahead += time;
+    stop(&mut shore, SECOND * 20);
+    for caller in &mut callers {
+        let (PING, payload) = shore.next(caller) else { panic!("no ping") };
+        caller.write(&masked(PONG, &payload));
+    }
+    stop(&mut shore, SECOND * 60);
+    for _ in 0..100 {
+        shore.turn();
+    }
+    assert_eq!((shore.count(is_timed_out), shore.reactor.open_sessions()), (0, many));
 }
