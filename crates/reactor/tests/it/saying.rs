@@ -54,7 +54,11 @@ impl Speaker {
     fn text(&mut self, dice: &mut Dice) -> String {
         self.said += 1;
         let len = dice.one_of([1, 50, 140, 1_500, 20_000]);
-        format!("{} {}", self.said, "x".repeat(dice.below(len) as usize))
+        format!(
+            "{} {}",
+            self.said,
+            "x".repeat(usize::try_from(dice.below(len)).expect("a small number"))
+        )
     }
 
     fn with_peer(&mut self, act: impl FnOnce(&mut Peer<'_>) + 'static) {
