@@ -69,9 +69,9 @@ pub(crate) struct Autobahn {
     /// Cases of these to leave out
     #[arg(long, value_name = "CASES", value_delimiter = ',')]
     pub(crate) exclude: Vec<String>,
-    /// What echoes
-    #[arg(long, value_enum, default_value_t = Subject::Events)]
-    pub(crate) subject: Subject,
+    /// What echoes; several are tested one after the other
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Subject::Events])]
+    pub(crate) subject: Vec<Subject>,
     /// A subset that is done in a minute: all categories, but few of the cases about size, speed
     /// and compression
     #[arg(long, conflicts_with_all = ["cases", "exclude"])]
@@ -134,7 +134,15 @@ mod tests {
         let Command::Autobahn(options) = arguments.command else { panic!("another command") };
         assert_eq!(options.cases, ["1.*", "7.1.6"]);
         assert!(options.exclude.is_empty());
-        assert_eq!(options.subject, Subject::Events);
+        assert_eq!(options.subject, [Subject::Events]);
+    }
+
+    #[test]
+    fn subjects_are_tested_in_the_order_in_which_they_are_named() {
+        let arguments =
+            Arguments::parse_from(["sockeye-conformance", "autobahn", "--subject", "tokio,mio"]);
+        let Command::Autobahn(options) = arguments.command else { panic!("another command") };
+        assert_eq!(options.subject, [Subject::Tokio, Subject::Mio]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::arguments::Subject;
 /// Runs the selected cases, each as a visit to the suite's server.
 pub(crate) fn test(suite: &Suite, selection: &Selection) -> Result<Run, Fault> {
     let address = free_address()?;
-    let folder = suite.reports(Role::Client.name())?;
+    let folder = suite.reports(&selection.folder(Role::Client))?;
     let mut spec = selection.spec(&folder);
     spec["url"] = json!(format!("ws://{address}"));
 

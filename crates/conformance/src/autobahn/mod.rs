@@ -35,7 +35,6 @@ const NOT_TO_BE_HAD: u8 = 3;
 
 /// Runs what the command line asks for and prints the results.
 pub(crate) fn autobahn(options: &Autobahn) -> Result<ExitCode, Fault> {
-    let selection = Selection::new(options);
     let suite = match Suite::install(&folder()) {
         Ok(suite) => suite,
         Err(fault) => {
@@ -43,6 +42,15 @@ pub(crate) fn autobahn(options: &Autobahn) -> Result<ExitCode, Fault> {
             return Ok(ExitCode::from(NOT_TO_BE_HAD));
         }
     };
+    let mut as_expected = true;
+    for &subject in &options.subject {
+        as_expected &= test(&suite, options, &Selection::new(options, subject))?;
+    }
+    Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Tests one subject in each role that is wanted. Returns whether everything went as expected.
+fn test(suite: &Suite, options: &Autobahn, selection: &Selection) -> Result<bool, Fault> {
     let both = options.server == options.client;
     let client = options.client || (both && selection.subject.has_client());
     let mut as_expected = true;
@@ -51,8 +59,8 @@ pub(crate) fn autobahn(options: &Autobahn) -> Result<ExitCode, Fault> {
             continue;
         }
         let run = match role {
-            Role::Server => server::test(&suite, &selection)?,
-            Role::Client => client::test(&suite, &selection)?,
+            Role::Server => server::test(suite, selection)?,
+            Role::Client => client::test(suite, selection)?,
         };
         let tested = Tested::of_this_build(selection.subject, role);
         let judgement = Judgement::new(&run.planned, &run.report, tested);
@@ -65,7 +73,7 @@ pub(crate) fn autobahn(options: &Autobahn) -> Result<ExitCode, Fault> {
         say(&format!("\n{title}, {:.0} s\n{judgement}", run.took.as_secs_f64()));
         say(&format!("The suite's own pages: {}", run.folder.join("index.html").display()));
     }
-    Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(as_expected)
 }
 
 /// The directory below `target/` that keeps the suite and its reports.

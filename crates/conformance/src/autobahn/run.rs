@@ -20,7 +20,7 @@ pub(crate) const START_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) const CASE_WITHIN: Duration = Duration::from_secs(600);
 /// Writing the reports of all cases, and ending.
 pub(crate) const END_WITHIN: Duration = Duration::from_secs(120);
-/// All cases take a quarter of an hour where nothing else runs.
+/// All cases take some twenty minutes of processor time, nearly all of it the suite's.
 const RUN_WITHIN: Duration = Duration::from_secs(2 * 3600);
 
 /// The cases of `--quick`: some hundred, mostly of a few milliseconds.
@@ -37,10 +37,15 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    pub(crate) fn new(options: &Autobahn) -> Self {
+    pub(crate) fn new(options: &Autobahn, subject: Subject) -> Self {
         let quick = || QUICK.iter().map(|&pattern| pattern.to_owned()).collect();
         let cases = if options.quick { quick() } else { options.cases.clone() };
-        Self { cases, exclude: options.exclude.clone(), subject: options.subject }
+        Self { cases, exclude: options.exclude.clone(), subject }
+    }
+
+    /// The name of the folder for the reports of one role.
+    pub(crate) fn folder(&self, role: Role) -> String {
+        format!("{}/{}", self.subject.name(), role.name())
     }
 
     /// The suite's specification of these cases, without what only one of its modes has.

@@ -23,7 +23,7 @@ use crate::arguments::Subject;
 /// Runs the selected cases against a server of this process.
 pub(crate) fn test(suite: &Suite, selection: &Selection) -> Result<Run, Fault> {
     let serving = Serving::start(selection.subject)?;
-    let folder = suite.reports(Role::Server.name())?;
+    let folder = suite.reports(&selection.folder(Role::Server))?;
     let mut spec = selection.spec(&folder);
     spec["servers"] = json!([{ "agent": AGENT, "url": serving.url }]);
 
