@@ -57,7 +57,7 @@ const TURNS_MAX: usize = 1_000_000;
 
 /// A server with one loop that turns only when it is told to.
 pub struct TestServer {
-    app: Arc<App>,
+    pub(crate) app: Arc<App>,
     network: Network,
     address: Address,
     /// `None` only while it is dropped.

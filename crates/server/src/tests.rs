@@ -3,12 +3,13 @@
 #![cfg(debug_assertions)]
 
 use std::cell::Cell;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use sockeye_reactor::mutex::locks_taken;
 
-use crate::testing::{TestClient, TestServer};
-use crate::{Error, Event, Handler, Peer, Server, Socket};
+use crate::testing::{Received, TestClient, TestServer};
+use crate::{CloseCode, Error, Event, Handler, Peer, Server, Socket};
 
 /// Locks that this thread, which is the loop's, takes in one turn that brings so many messages, beside the one for the
 /// figures of the turn.
@@ -121,4 +122,25 @@ fn a_task_that_does_something_else_between_messages_takes_a_lock_to_say_so() {
         assert_eq!(locks_of_a_turn(&mut server, &mut client, 1), 1);
         assert_eq!(locks_after_a_second(&mut server, &mut client), 1);
     }
+}
+
+#[test]
+fn a_blocking_route_for_which_no_thread_can_be_had_closes_with_try_again_later() {
+    let builder = Server::builder().blocking_routes_max(1).route_blocking("/", |_| Ok(()));
+    let mut server = TestServer::new(builder).expect("a valid route");
+    // The only thread has something to do and something that waits for it, though nobody has reserved it.
+    let (go, wait) = mpsc::channel::<()>();
+    let (begin, begun) = mpsc::channel();
+    let busy = move || {
+        begin.send(()).expect("somebody waits");
+        let _ = wait.recv();
+    };
+    assert!(server.app.threads.run(Box::new(busy)).is_ok());
+    begun.recv().expect("it has begun");
+    assert!(server.app.threads.run(Box::new(|| {})).is_ok());
+    let mut client = server.connect("/");
+    server.settle();
+    let told = Received::Close(Some(CloseCode::TRY_AGAIN_LATER), "no thread".into());
+    assert_eq!(client.receive(), Some(told));
+    drop(go);
 }

@@ -108,14 +108,14 @@ impl Pool {
 pub(crate) struct Permit(Arc<Pool>);
 
 impl Permit {
-    /// Runs the job and gives the place back after it. `false`: no thread could be started, and the job was dropped.
-    pub(crate) fn run(self, job: impl FnOnce() + Send + 'static) -> bool {
+    /// Runs the job and gives the place back after it; or gives both back when no thread could be started.
+    pub(crate) fn run(self, job: impl FnOnce() + Send + 'static) -> Result<(), Job> {
         let pool = Arc::clone(&self.0);
         let held = move || {
             let _place = self;
             job();
         };
-        pool.run(Box::new(held)).is_ok()
+        pool.run(Box::new(held))
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
                 }
             };
             let done = done.clone();
-            assert!(permit.run(move || done.send(()).expect("somebody waits")));
+            assert!(permit.run(move || done.send(()).expect("somebody waits")).is_ok());
             ended.recv().expect("the job ran");
         }
     }

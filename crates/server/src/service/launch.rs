@@ -47,9 +47,10 @@ where
             let run = move || {
                 run_blocking(running, socket, |socket| route(socket), |error| app.report(error));
             };
-            if !permit.run(run) {
-                // The system has no more threads.
+            if let Err(not_run) = permit.run(run) {
+                // The system has no more threads. The socket is in the job, and would close in its own way with that.
                 let _ = handle.close(CloseCode::TRY_AGAIN_LATER, "no thread");
+                drop(not_run);
             }
         });
         Ok(launch)
