@@ -104,7 +104,9 @@ impl Groups {
         }
         if names.groups.len() >= names.sweep_at {
             names.groups.retain(|_, group| !group.is_unused());
-            names.sweep_at = (names.groups.len() * 2).max(SWEEP_AT_MIN);
+            let sweep_at = (names.groups.len() * 2).max(SWEEP_AT_MIN);
+            names.sweep_at = sweep_at;
+            names.groups.shrink_to(sweep_at);
         }
         let group = Group {
             named: Arc::new(Named { name: name.into(), group: sockeye_reactor::Group::new() }),
@@ -164,6 +166,11 @@ mod tests {
             groups.named(&number.to_string());
         }
         assert!(groups.all().len() <= SWEEP_AT_MIN);
+        let crowd: Vec<Group> =
+            (0..10_000).map(|number| groups.named(&number.to_string())).collect();
+        drop(crowd);
+        (0..30_000).for_each(|number| drop(groups.named(&number.to_string())));
+        assert!(groups.0.lock().groups.capacity() <= 16 * SWEEP_AT_MIN);
         assert!(Arc::ptr_eq(&groups.named("held 7").named, &held[7].named));
     }
 }

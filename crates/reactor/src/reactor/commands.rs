@@ -10,6 +10,9 @@ use crate::link::Flag;
 use crate::mailbox::Command;
 use crate::peer::{Directory, Peer};
 
+/// Room for so many stays from one turn to another; what a burst needed is given back.
+const COMMANDS_KEPT: usize = 8192;
+
 impl<S: Service, E: Engine> Reactor<S, E> {
     /// Swaps the mailbox and carries out what was in it. A command for a session that is gone, or
     /// not open any more, finds nothing.
@@ -52,6 +55,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
                 Command::Drain(plan, report) => self.begin_drain(plan, Some(report)),
             }
         }
+        commands.shrink_to(COMMANDS_KEPT);
         self.commands = commands;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hash;
 use std::sync::{Arc, Weak};
 
 use super::id::SocketId;
@@ -34,11 +35,11 @@ impl<S> Registry<S> {
     pub(super) fn remove(&self, id: SocketId) {
         let mut open = self.open.lock();
         open.sockets.remove(&id);
-        // What a crowd needed is given back when it has left.
-        if open.sockets.capacity() > 1024 && open.sockets.len() < open.sockets.capacity() / 8 {
-            open.sockets.shrink_to_fit();
-        }
+        give_back(&mut open.sockets);
         open.forget_name(id);
+        let Open { names, named, .. } = &mut *open;
+        give_back(names);
+        give_back(named);
     }
 
     /// Gives a name to an open socket, and returns the one that had it.
@@ -80,6 +81,13 @@ impl<S> Open<S> {
     }
 }
 
+/// What a crowd needed is given back when it has left.
+fn give_back<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    if map.capacity() > 1024 && map.len() < map.capacity() / 8 {
+        map.shrink_to_fit();
+    }
+}
+
 impl<S> fmt::Debug for Registry<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -92,6 +100,21 @@ impl<S> fmt::Debug for Registry<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_crowd_with_names_needed_is_given_back() {
+        let registry = Registry::default();
+        let socket = Arc::new(());
+        let ids: Vec<SocketId> = (0..10_000).map(|_| SocketId::next()).collect();
+        for id in &ids {
+            registry.insert(*id, &socket);
+            assert!(registry.name(*id, &format!("{id:?}")).is_none());
+        }
+        ids.iter().for_each(|id| registry.remove(*id));
+        let open = registry.open.lock();
+        let capacities = [open.sockets.capacity(), open.names.capacity(), open.named.capacity()];
+        assert!(capacities.iter().all(|capacity| *capacity <= 2048), "{capacities:?}");
+    }
 
     #[test]
     fn attack_29_the_maps_of_sockets_are_hashed_with_keys_that_nobody_knows() {

@@ -162,6 +162,23 @@ fn threat_q4_nothing_is_left_of_the_connections_that_were_made_outward() {
     assert!(rounds[3] <= rounds[1] + KEPT_BYTES_MAX, "held after each round: {rounds:?}");
 }
 
+#[test]
+fn threat_q4_what_a_burst_of_commands_took_is_given_back() {
+    let mut world = World::new(obeying());
+    drop(world.open());
+    world.settle();
+    let (handle, gone) = (world.reactor.handle(), world.last_key());
+    let before = HELD_BYTES.get();
+    for _ in 0..2 {
+        for _ in 0..100_000 {
+            handle.close(gone, None).expect("room");
+        }
+        world.pass(Duration::from_secs(5));
+    }
+    let kept = HELD_BYTES.get() - before;
+    assert!(kept < 2 << 20, "{kept} bytes are held for commands that were carried out");
+}
+
 /// A peer that floods a session whose fate is not decided yet fills one receive buffer, and then its
 /// own transport: what stands behind the request is not read, and is no request.
 #[test]
