@@ -151,18 +151,21 @@ impl Pattern {
         let is_parameter = |(own, _): &(&Segment, _)| matches!(own, Segment::Parameter);
         let values = self.segments.iter().zip(segments).filter(is_parameter);
         let values = values.map(|(_, value)| Box::from(value.as_ref())).collect();
-        Some(Params(Some(Arc::new(Named { names: Arc::clone(&self.names), values }))))
+        let named = Named { names: Arc::clone(&self.names), values, query: None };
+        Some(Params(Some(Arc::new(named))))
     }
 }
 
-/// The parameters of one request's path, decoded. A pointer wide, and nothing behind it where there are none.
+/// The parameters of one request's path, decoded, and its query. A pointer wide, and nothing behind it where there are
+/// none.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Params(Option<Arc<Named>>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 struct Named {
     names: Arc<[Box<str>]>,
     values: Box<[Box<str>]>,
+    query: Option<Box<str>>,
 }
 
 impl Params {
@@ -173,6 +176,18 @@ impl Params {
             Some(value) => value,
             None => panic!("the route's path has no parameter {name:?}, only {:?}", self.names()),
         }
+    }
+
+    /// The same, with what followed the question mark.
+    pub(crate) fn with_query(mut self, query: Option<&str>) -> Self {
+        if let Some(query) = query {
+            Arc::make_mut(self.0.get_or_insert_default()).query = Some(query.into());
+        }
+        self
+    }
+
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.0.as_ref()?.query.as_deref()
     }
 
     fn names(&self) -> &[Box<str>] {

@@ -97,7 +97,7 @@ impl LoopService {
             SocketRoute::Socket(make) => Session::Socket(SocketHandler::new(Opening {
                 home: Arc::clone(&self.context.home),
                 role: Role::Server,
-                params,
+                params: params.with_query(request.query()),
                 subprotocol: subprotocol.map(Into::into),
                 launch: make(&self.app)?,
             })),

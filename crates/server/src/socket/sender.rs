@@ -181,6 +181,12 @@ impl Sender {
         self.shared().params.expect(name)
     }
 
+    /// What followed the question mark in the target that was asked for, not decoded: where a page puts a token, since it
+    /// can set no headers. A [guard](crate::ServerBuilder::guard) sees all of the request.
+    pub fn query(&self) -> Option<&str> {
+        self.shared().params.query()
+    }
+
     /// The group of this name; one group for the whole server.
     pub fn group(&self, name: &str) -> Group {
         self.shared().home.groups.named(name)

@@ -249,3 +249,26 @@ fn an_address_that_is_taken_is_named() {
     let error = Server::builder().bind("192.0.2.1:1").expect_err("it is not ours");
     assert!(error.to_string().starts_with("192.0.2.1:1: "), "{error}");
 }
+
+#[test]
+fn a_route_with_a_socket_knows_the_query() {
+    let builder = Server::builder()
+        .route("/{room}", async |socket: Socket| {
+            let told = format!("{} {:?}", socket.param("room"), socket.query());
+            socket.send_text(&told).await
+        })
+        .route("/", async |socket: Socket| {
+            socket.send_text(socket.query().unwrap_or("none")).await
+        });
+    let mut server = TestServer::new(builder).expect("valid routes");
+    let cases = [
+        ("/lobby", "lobby None"),
+        ("/lobby?token=a%20b&x", "lobby Some(\"token=a%20b&x\")"),
+        ("/lobby?", "lobby Some(\"\")"),
+        ("/?token=c", "token=c"),
+        ("/", "none"),
+    ];
+    for (target, expected) in cases {
+        assert_eq!(server.connect(target).texts(), [expected], "{target}");
+    }
+}
