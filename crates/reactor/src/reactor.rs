@@ -69,7 +69,10 @@ pub struct Reactor<S: Service, E: Engine> {
 
 impl<S: Service, E: Engine> Reactor<S, E> {
     /// A reactor without listeners and sessions.
-    pub fn new(engine: E, service: S, config: Config) -> Self {
+    pub fn new(engine: E, service: S, mut config: Config) -> Self {
+        // With nothing at all a loop would turn for ever and get nowhere.
+        config.turn_bytes_max = config.turn_bytes_max.max(1);
+        config.accepts_per_turn = config.accepts_per_turn.max(1);
         let now = engine.now();
         let mailbox = Arc::new(Mailbox::new(engine.waker(), config.mailbox_bytes_max));
         Self {

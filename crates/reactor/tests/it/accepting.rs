@@ -70,3 +70,19 @@ fn a_herd_is_accepted_in_turns() {
         assert_eq!(world.reactor.sessions(), accepted);
     }
 }
+
+#[test]
+fn threat_q7_budgets_of_nothing_are_taken_for_the_least_that_goes_on() {
+    let mut world = World::configured(echo(), |config| {
+        (config.accepts_per_turn, config.turn_bytes_max) = (0, 0);
+    });
+    let mut client = world.open();
+    for text in ["one", "two"] {
+        client.text(text);
+    }
+    world.settle();
+    assert_eq!([(); 2].map(|()| client.next_text()), ["one", "two"]);
+    let polls = world.counters.polls();
+    world.pass(Duration::from_secs(1));
+    assert!(world.counters.polls() - polls < 50);
+}
