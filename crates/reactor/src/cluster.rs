@@ -141,7 +141,7 @@ impl Cluster {
             self.members.iter().map(|member| member.handle.drain(plan.clone())).collect();
         let mut total = DrainReport::default();
         for one in draining {
-            let rest = (plan.within + GRACE).saturating_sub(began.elapsed());
+            let rest = plan.within.saturating_add(GRACE).saturating_sub(began.elapsed());
             if let Some(report) = one.wait(rest) {
                 total.merge(&report);
             }

@@ -44,7 +44,10 @@ impl Loops {
             let mut engine = Mio::new()?;
             // A peer that is gone is noticed by the kernel even while its handler has reading paused.
             engine.set_user_timeout(
-                config.connection.ping_after.map(|after| after + config.connection.pong_within),
+                config
+                    .connection
+                    .ping_after
+                    .map(|after| after.saturating_add(config.connection.pong_within)),
             );
             let mut service = LoopService::new(Arc::clone(&app), Clock::monotonic(|| engine.now()));
             // The thread runs nothing else until it ends.

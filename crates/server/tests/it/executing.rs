@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sockeye::testing::TestServer;
-use sockeye::{Error, Server, Socket};
+use sockeye::testing::{Received, TestServer};
+use sockeye::{CloseCode, Error, PingPolicy, Server, Socket};
 
 use crate::support::{Log, logged, server};
 
@@ -149,4 +149,36 @@ fn an_hour_of_keepalive_takes_no_time() {
         }
     }
     assert_eq!(server.stats().connections, 10);
+}
+
+/// Waits without an end are as good as any.
+#[test]
+fn the_longest_of_all_durations_is_a_wait_that_does_not_end() {
+    let route = async |mut socket: Socket| {
+        sockeye::spawn(sockeye::sleep(Duration::MAX));
+        socket.start_ping(PingPolicy::frames(Duration::MAX).within(Duration::MAX));
+        loop {
+            let message = socket.recv_timeout(Duration::MAX).await?;
+            socket.send(message).await?;
+        }
+    };
+    let builder =
+        || Server::builder().route("/", route).keepalive(Some(Duration::MAX), Duration::MAX);
+    let mut server = TestServer::new(builder()).expect("a valid route");
+    let mut client = server.connect("/");
+    server.advance(Duration::from_secs(3600));
+    client.send_text("still there?");
+    server.settle();
+    assert_eq!(client.rest(), [Received::Text("still there?".into())]);
+
+    let server = builder().bind("127.0.0.1:0").expect("a port is free");
+    let url = format!("ws://{}/", server.local_addr().expect("it listens over TCP"));
+    let mut client = sockeye::connect_blocking(&url).expect("connected");
+    for _ in 0..3 {
+        client.send_text("hello").expect("sent");
+        let received = client.recv_timeout(Duration::MAX).expect("a message");
+        assert_eq!(received.as_text(), Some("hello"));
+    }
+    client.close(CloseCode::NORMAL, "").expect("an open connection");
+    assert_eq!(server.shutdown(Duration::MAX).cut, 0);
 }

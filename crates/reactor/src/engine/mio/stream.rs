@@ -273,8 +273,13 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Resu
 /// Bounds how long sent bytes may stay without acknowledgement, where the system can.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn set_user_timeout(socket: &impl AsFd, timeout: Option<Duration>) -> io::Result<()> {
+    // The system takes no more milliseconds than fit an int: 24 days.
+    const TIMEOUT_MAX: Duration = Duration::from_millis(i32::MAX as u64);
     match timeout {
-        Some(_) => socket2::SockRef::from(socket).set_tcp_user_timeout(timeout),
+        Some(timeout) => {
+            let timeout = timeout.min(TIMEOUT_MAX);
+            socket2::SockRef::from(socket).set_tcp_user_timeout(Some(timeout))
+        }
         None => Ok(()),
     }
 }
