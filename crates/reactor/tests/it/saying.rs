@@ -41,7 +41,9 @@ fn config(dice: &mut Dice) -> Config {
 
 impl Speaker {
     fn new(dice: &mut Dice) -> Self {
-        let mut world = World::with(silent(), config(dice), Conditions::default());
+        let mut conditions = Conditions::default();
+        conditions.send_bytes_max = dice.one_of([None, Some(100), Some(5_000)]);
+        let mut world = World::with(silent(), config(dice), conditions);
         let client = world.open();
         let sender = world.sender();
         let (taken, group) = (Rc::default(), Group::new());
