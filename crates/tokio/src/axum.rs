@@ -27,6 +27,7 @@
 //!   from; see [`WebSocketUpgrade::config`].
 //! - Frames have no limit of their own, only messages have; reading needs no buffer to be sized.
 //! - Requests are judged by all rules of RFC 6455, such as that a key is 16 bytes in base64.
+//! - A subprotocol that the client has not offered is not answered with: that is a status of 500.
 //! - Only HTTP/1.1 is upgraded.
 //! - A socket that is dropped says goodbye with a Close frame, 1000.
 //! - [`WebSocket::get_mut`] gives what axum's socket does not have: receiving without copies,
@@ -321,6 +322,9 @@ impl Sink<Message> for WebSocket {
         Pin::new(&mut self.get_mut().inner).poll_close(context).map_err(Error::new)
     }
 }
+
+/// The code of a [`CloseFrame`], by the name that axum has for it.
+pub type CloseCode = u16;
 
 /// Close codes by the names that axum has for them.
 pub mod close_code {

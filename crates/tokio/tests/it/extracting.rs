@@ -114,6 +114,25 @@ async fn an_echo_with_a_subprotocol() {
     client.close(None).await.expect("in order");
 }
 
+/// A client that does not wait for the answer, with more than hyper reads at once.
+#[tokio::test]
+async fn bytes_behind_the_request_are_not_lost() {
+    let (address, _) = serve().await;
+    let request = "GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Version: 13\r\n\r\n";
+    let hello = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58".repeat(5000);
+    let said = [request.as_bytes(), &hello, b"\x88\x80\0\0\0\0"].concat();
+    let mut peer = TcpStream::connect(address).await.expect("it listens");
+    let (mut read, mut write) = peer.split();
+    let mut heard = Vec::new();
+    let (written, read) = tokio::join!(write.write_all(&said), read.read_to_end(&mut heard));
+    written.expect("it reads");
+    read.expect("it ends in order");
+    let end = heard.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head") + 4;
+    assert!(heard[end..] == *[&b"\x81\x05Hello".repeat(5000)[..], b"\x88\x00"].concat());
+}
+
 #[tokio::test]
 async fn a_chat_in_two_tasks() {
     let (address, _) = serve().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sockeye_tokio::{CloseCode, CloseFrame, Config, Error, Message, Role, SendError, WebSocket};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 
 #[cfg(feature = "deflate")]
@@ -132,6 +132,30 @@ async fn a_sender_s_close_is_bounded_by_the_receiver() {
     assert!(matches!(received, Some(Err(Error::TimedOut(_)))), "{received:?}");
     assert!(began.elapsed() < Duration::from_millis(5100));
     assert!(matches!(sender.send("?".into()).await, Err(error) if error.is_closed()));
+}
+
+/// Each has said more than the transport holds before its Close frame, and each is heard whole.
+#[tokio::test(start_paused = true)]
+async fn both_close_behind_much_that_waits() {
+    async fn speak(socket: WebSocket<DuplexStream>) -> Vec<Message> {
+        let (mut sender, mut receiver) = socket.split();
+        let say = async {
+            sender.feed(Message::binary(vec![1; 500_000])).await.expect("open");
+            sender.close(None).await.expect("the other one reads");
+        };
+        let hear = async {
+            let mut heard = Vec::new();
+            while let Some(received) = receiver.recv().await {
+                heard.push(received.expect("in order"));
+            }
+            heard
+        };
+        tokio::join!(say, hear).1
+    }
+    let (client, server) = pair(Config::default());
+    let (one, other) = tokio::join!(speak(client), speak(server));
+    let expected = [Message::binary(vec![1; 500_000]), Message::Close(None)];
+    assert!(one == expected && other == expected);
 }
 
 #[tokio::test]

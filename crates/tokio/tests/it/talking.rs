@@ -7,7 +7,7 @@ use sockeye_tokio::{
     Bytes, ClientStream, CloseCode, CloseFrame, Config, Error, Message, Prepared, Role, SendError,
     WebSocket,
 };
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWrite, BufStream, DuplexStream};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
 
@@ -82,6 +82,17 @@ where
 async fn over_a_duplex_stream() {
     let (mut client, server) = pair(Config::default());
     let server = tokio::spawn(echo(server));
+    converse(&mut client).await;
+    server.await.expect("no panic").expect("in order");
+}
+
+/// What the transport itself holds back is flushed as well.
+#[tokio::test]
+async fn over_a_transport_that_buffers() {
+    let (one, other) = tokio::io::duplex(64 * 1024);
+    let server = WebSocket::new(BufStream::new(other), Role::Server, Config::default());
+    let server = tokio::spawn(echo(server));
+    let mut client = WebSocket::new(BufStream::new(one), Role::Client, Config::default());
     converse(&mut client).await;
     server.await.expect("no panic").expect("in order");
 }
