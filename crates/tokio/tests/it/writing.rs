@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sockeye_tokio::{Event, Message, Role, WebSocket};
+use sockeye_tokio::{Event, Message, Outgoing, Prepared, Role, SendError, WebSocket};
 
 use crate::wire::{Calls, End, finish, poll_once, timeless, wire};
 
@@ -154,5 +154,32 @@ fn a_fed_message_may_be_longer_than_the_outbox() {
     assert!(finish(client.recv()).expect("open").expect("well").is_text());
     for _ in 0..2 {
         assert_eq!(finish(client.recv()).expect("open").expect("well").len(), long.len());
+    }
+}
+
+/// Whatever way it is said by.
+#[test]
+fn below_the_mark_one_message_of_any_size_has_room_and_the_next_has_none() {
+    const BYTES: usize = 1024 * 1024;
+    type Say = fn(&mut Outgoing<'_>) -> Result<(), SendError>;
+    let ways: [Say; 5] = [
+        |outgoing| outgoing.text(&"x".repeat(BYTES)),
+        |outgoing| outgoing.binary(&[b'x'; BYTES]),
+        |outgoing| outgoing.text_owned("x".repeat(BYTES)),
+        |outgoing| outgoing.binary_owned(vec![b'x'; BYTES]),
+        |outgoing| outgoing.prepared(&Prepared::binary(&[b'x'; BYTES])),
+    ];
+    for say in ways {
+        let (mut client, mut server, _) = pair();
+        server.say(|outgoing| {
+            outgoing.text("first").expect("an empty outbox has room");
+            say(outgoing).expect("not much waits");
+            assert_eq!(say(outgoing), Err(SendError::Full));
+            assert_eq!(outgoing.text("short"), Err(SendError::Full));
+        });
+        finish(server.flush()).expect("it leaves");
+        for len in ["first".len(), BYTES] {
+            assert_eq!(finish(client.recv()).expect("open").expect("well").len(), len);
+        }
     }
 }
