@@ -2,6 +2,7 @@
 
 use sockeye_protocol::{
     Buffers, CloseCode, Config, FrameHeader, FrameReader, Outbox, Prepared, Role, SendError,
+    Violation,
 };
 
 use crate::support::{Endpoint, Length, describe_frames, frame, raw_frame};
@@ -231,4 +232,29 @@ fn frg_13_the_number_of_fragments_follows_the_size_of_a_message() {
     assert_eq!(config.fragments_max(), u32::MAX);
     config.fragments_max = Some(2);
     assert_eq!(config.fragments_max(), 2);
+}
+
+/// However long it is, and whether or not it lies whole in its read.
+#[test]
+fn frg_13_where_no_frame_is_allowed_no_message_is() {
+    let mut config = Config::default();
+    config.fragments_max = Some(0);
+    for len in [0, 5, 125, 126, 70_000] {
+        let mut endpoint = Endpoint::new(Role::Server, config.clone());
+        let error = endpoint.feed(&frame(Role::Server, 0x82, &vec![1; len])).expect_err("a frame");
+        assert_eq!(error.violation, Violation::TooManyFragments, "{len}");
+    }
+}
+
+/// Behind others that lie whole in the same read.
+#[test]
+fn utf_01_an_error_tells_where_its_frame_begins() {
+    let good = [5, 200, 5].map(|len| frame(Role::Server, 0x81, &vec![b'a'; len])).concat();
+    for len in [5, 200] {
+        let bad = frame(Role::Server, 0x81, &vec![0xFF; len]);
+        let mut endpoint = Endpoint::new(Role::Server, Config::default());
+        let error = endpoint.feed(&[&good[..], &bad].concat()).expect_err("no text");
+        assert_eq!(error.violation, Violation::TextNotUtf8);
+        assert_eq!(error.frame_offset, good.len() as u64, "{len}");
+    }
 }
