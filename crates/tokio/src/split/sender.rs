@@ -94,7 +94,9 @@ impl<W: AsyncWrite + Unpin> Sender<W> {
     }
 
     /// Begins the closing handshake: sends a Close frame, and tells the
-    /// [`Receiver`](super::Receiver), which receives the peer's and ends the transport.
+    /// [`Receiver`](super::Receiver), which receives the peer's and ends the transport, within
+    /// [`Config::close_within`](crate::Config::close_within). While nobody receives, nobody keeps that
+    /// deadline, and this waits for as long as the peer takes nothing.
     ///
     /// # Errors
     ///
