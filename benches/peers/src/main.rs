@@ -37,6 +37,8 @@ type Fault = Box<dyn std::error::Error + Send + Sync>;
 enum Name {
     /// A TCP echo on mio: one recv and one send for each wake-up; the ceiling
     Raw,
+    /// As raw, but a broadcast is sent message by message
+    RawSingly,
     /// Sockeye, with events on the loop
     Events,
     /// Sockeye, with an async function for each connection
@@ -62,6 +64,9 @@ struct Arguments {
     /// What a client has under way at most, in bytes: those that allocate their read buffer once take it from this
     #[arg(long, default_value_t = 4096)]
     window_bytes: usize,
+    /// What a message has on the wire: known to who sends messages one by one without a look at what is in them
+    #[arg(long, default_value_t = 1)]
+    message_bytes: usize,
     /// Ping connections that are silent every so many seconds: known to the raw server and to Sockeye's
     #[arg(long)]
     heartbeat: Option<u64>,
@@ -84,8 +89,11 @@ fn main() -> Result<(), Fault> {
         Name::Raw if heartbeat.is_some() => {
             raw::heartbeat(listen()?, heartbeat.unwrap_or_default())?;
         }
-        Name::Raw if broadcast => raw::broadcast(listen()?)?,
-        Name::Raw => raw::echo(listen()?)?,
+        Name::Raw if broadcast => raw::broadcast(listen()?, usize::MAX)?,
+        Name::RawSingly if broadcast => {
+            raw::broadcast(listen()?, arguments.message_bytes.max(1))?;
+        }
+        Name::Raw | Name::RawSingly => raw::echo(listen()?)?,
         Name::Events => events::serve(broadcast, heartbeat)?,
         #[cfg(target_os = "linux")]
         Name::Uring if broadcast => return Err("it has no broadcast".into()),

@@ -75,9 +75,9 @@ pub(crate) fn echo(listener: StdListener) -> io::Result<()> {
     }
 }
 
-/// Sends what comes to every connection: one recv for each wake-up, and one send for each connection. Messages stay whole
-/// as long as one connection alone sends them.
-pub(crate) fn broadcast(listener: StdListener) -> io::Result<()> {
+/// Sends what comes to every connection: one recv for each wake-up, and for each connection one send of every
+/// `piece_bytes` of it. Messages stay whole as long as one connection alone sends them.
+pub(crate) fn broadcast(listener: StdListener, piece_bytes: usize) -> io::Result<()> {
     let mut server = Server::new(listener)?;
     loop {
         server.turn(None, |connections, index, buffer| {
@@ -85,9 +85,11 @@ pub(crate) fn broadcast(listener: StdListener) -> io::Result<()> {
                 let Some(connection) = &mut connections[index] else { return Ok(()) };
                 connection.send_unsent()?;
                 let Some(read) = connection.read(buffer)? else { return Ok(()) };
-                // Who cannot be sent to is found out when it is read from.
-                let everyone = connections.iter_mut().flatten();
-                everyone.for_each(|one| drop(one.send(&buffer[..read])));
+                for piece in buffer[..read].chunks(piece_bytes) {
+                    // Who cannot be sent to is found out when it is read from.
+                    let everyone = connections.iter_mut().flatten();
+                    everyone.for_each(|one| drop(one.send(piece)));
+                }
                 if read < buffer.len() {
                     return Ok(());
                 }

@@ -2,7 +2,7 @@
 //!
 //! Builds `sockeye` and `sockeye-peers` first, in release mode. Every server is a process of its own on one processor,
 //! and the load, which is `sockeye bench`, on the other; all servers of an experiment are up at the same time and take
-//! turns, round by round. A figure is the median of the rounds' ratios to the raw server, with its 95 % bootstrap
+//! turns, round by round, and start afresh after every five. A figure is the median of the rounds' ratios to the raw server, with its 95 % bootstrap
 //! interval. What was measured is kept in `target/compare.json`, so that experiments can be measured again one by one.
 
 use std::path::{Path, PathBuf};

@@ -27,11 +27,15 @@ use processes::{Load, Server, idle_bytes};
 pub struct Plan<'p> {
     /// The folder with `sockeye` and `sockeye-peers`.
     pub folder: &'p Path,
-    /// How many rounds each server does, beside one that warms up.
+    /// How many rounds each server does, beside those that warm up.
     pub rounds: usize,
     /// Whether the servers stay on one processor and the loads on another.
     pub pin: bool,
 }
+
+/// After so many rounds all start afresh: where a process got its memory, which is decided once, can matter as much as
+/// what it does.
+const ROUNDS_OF_A_START: usize = 5;
 
 /// Measures `experiment` on all of `peers`, which take turns; `round` is told of each round that is over.
 ///
@@ -56,27 +60,39 @@ pub fn measure(
             round(index + 1);
         }
     } else {
-        let mut pairs = Vec::new();
-        for peer in peers {
-            let server = Server::start(plan.folder, *peer, experiment, plan.pin)?;
-            let load = Load::start(plan.folder, &server, experiment, plan.pin);
-            let load = load.map_err(|error| format!("{}: {error}", peer.name))?;
-            // In this order, so that the load ends before the server that it would miss.
-            pairs.push((*peer, load, server));
-        }
-        for index in 0..=plan.rounds {
-            let len = pairs.len();
-            for turn in 0..len {
-                // Who comes first changes, so that none always comes behind the same.
-                let (peer, load, _) = &mut pairs[(turn + index) % len];
-                let cost = load.round().map_err(|error| format!("{}: {error}", peer.name))?;
-                // The first round warms up.
-                if index > 0 {
+        for first in (0..plan.rounds).step_by(ROUNDS_OF_A_START) {
+            let mut pairs = start_all(plan, experiment, peers)?;
+            for (_, load, _) in &mut pairs {
+                // It warms up.
+                load.round()?;
+            }
+            for index in first..plan.rounds.min(first + ROUNDS_OF_A_START) {
+                let len = pairs.len();
+                for turn in 0..len {
+                    // Who comes first changes.
+                    let (peer, load, _) = &mut pairs[(turn + index) % len];
+                    let cost = load.round().map_err(|error| format!("{}: {error}", peer.name))?;
                     add(*peer, cost);
                 }
+                round(index + 1);
             }
-            round(index);
         }
     }
     Ok(Outcome { measured: SystemTime::now(), costs })
+}
+
+/// A server of each of `peers`, and a load for it.
+fn start_all(
+    plan: &Plan<'_>,
+    experiment: &Experiment,
+    peers: &[Peer],
+) -> Result<Vec<(Peer, Load, Server)>, String> {
+    let start = |peer: &Peer| {
+        let server = Server::start(plan.folder, *peer, experiment, plan.pin)?;
+        let load = Load::start(plan.folder, &server, experiment, plan.pin);
+        let load = load.map_err(|error| format!("{}: {error}", peer.name))?;
+        // In this order, so that the load ends before the server that it would miss.
+        Ok((*peer, load, server))
+    };
+    peers.iter().map(start).collect()
 }

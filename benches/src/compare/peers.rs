@@ -40,9 +40,13 @@ pub const OTHERS: [Peer; 4] = [
     },
 ];
 
-/// What is measured only when it is asked for by name, and stands in no table: a loop of the examples.
-pub const ASKED_FOR: [Peer; 1] =
-    [Peer { name: "uring", crate_name: None, label: "the example on io_uring" }];
+/// As the raw one, but a broadcast is sent message by message.
+pub(super) const RAW_SINGLY: Peer =
+    Peer { name: "raw-singly", crate_name: None, label: "raw TCP, a send for each message" };
+
+/// What is measured only when it is asked for by name, and stands in no table.
+pub const ASKED_FOR: [Peer; 2] =
+    [RAW_SINGLY, Peer { name: "uring", crate_name: None, label: "the example on io_uring" }];
 
 /// All of them, in the order of tables and plots.
 pub fn all() -> impl Iterator<Item = Peer> {

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use serde_json::Value;
 
 use super::experiments::{Experiment, Kind};
-use super::peers::{Peer, RAW};
+use super::peers::{Peer, RAW, RAW_SINGLY};
 
 /// Where each side stays: the server on one processor, the load on the other.
 const SERVER_CPU: &str = "--cpu=0";
@@ -68,7 +68,8 @@ impl Server {
         let window_bytes = experiment.window * experiment.frame_bytes();
         let mut options = vec![format!("--window-bytes={window_bytes}")];
         if experiment.kind == Kind::Broadcast {
-            options.push("--broadcast".to_owned());
+            let message_bytes = format!("--message-bytes={}", experiment.frame_bytes());
+            options.extend(["--broadcast".to_owned(), message_bytes]);
         }
         Self::start_with(folder, peer, &options, pin)
     }
@@ -89,7 +90,7 @@ impl Server {
         let line = process.line().map_err(|error| format!("{}: {error}", peer.name))?;
         let address: SocketAddr =
             line.trim().parse().map_err(|_| format!("{} listens at {line}", peer.name))?;
-        let scheme = if peer == RAW { "tcp" } else { "ws" };
+        let scheme = if peer == RAW || peer == RAW_SINGLY { "tcp" } else { "ws" };
         Ok(Self { process, url: format!("{scheme}://{address}/") })
     }
 }

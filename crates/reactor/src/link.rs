@@ -64,6 +64,8 @@ pub(crate) enum Flag {
     ListedFlush,
     /// A deadline may have come forward since the timer was armed.
     Hastened,
+    /// The last message was a long one, most of which was read straight to where it stays.
+    Long,
 }
 
 /// What is true of a session: one bit each, so that it takes no more room than it needs.

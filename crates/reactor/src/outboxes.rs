@@ -69,7 +69,7 @@ impl LentOutbox {
 /// Empty outboxes of one reactor that are used again instead of allocated again.
 #[derive(Default)]
 pub(crate) struct Outboxes {
-    /// The one that came back last, with its memory whatever its size. Most sessions have written what
+    /// The one that came back last, with its memory. Most sessions have written what
     /// they have to say before the next one begins, so it goes from one to the other.
     warm: Option<Box<Outbox>>,
     #[expect(clippy::vec_box, reason = "a box goes to a session and comes back as it is")]
@@ -87,7 +87,11 @@ const SMALL_BYTES: usize = 8 * 1024;
 /// How many are kept whether they are needed or not: too few to be worth a thought.
 const IDLE_MIN: usize = 32;
 
-/// How many more than the warm one are kept with their memory whatever its size.
+/// What is larger was the memory of a long message, and is to be that of the next one while it is still
+/// in the caches.
+const SPARE_BYTES_MAX: usize = 256 * 1024;
+
+/// How many more than the warm one are kept with their memory.
 const WARM_MAX: usize = 3;
 
 impl Outboxes {
@@ -123,11 +127,17 @@ impl Outboxes {
         self.warm.take().or_else(|| self.idle.pop()).unwrap_or_default()
     }
 
-    /// Takes the outbox of a session back if it is empty. The first few keep their memory, and some
-    /// more if it is little: then the next session gets it with the outbox, which is quicker.
+    /// Takes the outbox of a session back if it is empty. The first few keep their memory, unless it is
+    /// very much, and some more if it is little: then the next session gets it with the outbox, which
+    /// is quicker.
     #[inline]
     pub(crate) fn take_back(&mut self, outbox: &mut LentOutbox, pool: &mut Buffers) {
-        let Some(emptied) = outbox.0.take_if(|outbox| outbox.is_empty()) else { return };
+        let Some(mut emptied) = outbox.0.take_if(|outbox| outbox.is_empty()) else { return };
+        if emptied.spare_capacity() > SPARE_BYTES_MAX
+            && let Some(spare) = emptied.take_spare()
+        {
+            pool.give_back(spare);
+        }
         if self.warm.is_none() {
             self.hold_memory = true;
             self.warm = Some(emptied);
@@ -196,6 +206,20 @@ mod tests {
         outboxes.take_back(&mut outbox, &mut pool);
         outboxes.lend_with(&mut outbox, 100_000, &mut pool);
         assert!(pool.idle_bytes() >= 1000);
+    }
+
+    #[test]
+    fn the_memory_of_a_long_message_goes_to_the_pool() {
+        let (mut outboxes, mut pool) = (Outboxes::default(), Buffers::default());
+        let mut outbox = LentOutbox::default();
+        outboxes.lend_with(&mut outbox, 1000, &mut pool);
+        outbox.take_spare();
+        outbox.lend(Vec::with_capacity(SPARE_BYTES_MAX + 1));
+        outbox.append(b"abc");
+        outbox.clear();
+        assert_eq!(pool.idle_bytes(), 0);
+        outboxes.take_back(&mut outbox, &mut pool);
+        assert!(pool.idle_bytes() > SPARE_BYTES_MAX && outboxes.warm.is_some());
     }
 
     #[test]

@@ -62,8 +62,9 @@ impl Buffers {
         buffer
     }
 
-    /// Keeps a buffer for the next taker, or frees it: if it has less than 512 B, or 8 MiB or more, or
-    /// if enough lies idle.
+    /// Keeps a buffer for the next taker, or frees it: if it has less than 512 B, or 8 MiB or more, if
+    /// enough lies idle, or if it is a large one to which kernels copy slowly because of its place in
+    /// a page; the latter at most 32 times, since not every allocator has better places.
     pub fn give_back(&mut self, buffer: Vec<u8>) {
         self.classes.give_back(buffer);
     }

@@ -8,6 +8,8 @@ pub(super) struct Classes {
     classes: [Class; CLASSES],
     bytes: usize,
     bytes_max: usize,
+    /// How many that lay badly were freed for it.
+    refused: u8,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +26,7 @@ impl Classes {
             classes: [const { Class { idle: Vec::new(), idle_min: 0 } }; CLASSES],
             bytes: 0,
             bytes_max,
+            refused: 0,
         }
     }
 
@@ -59,10 +62,17 @@ impl Classes {
         Some(buffer)
     }
 
-    /// Gives a buffer back, or frees it: if it is smaller or larger than what the pool deals in, or
-    /// if the pool is full.
+    /// Gives a buffer back, or frees it: if it is smaller or larger than what the pool deals in, if
+    /// the pool is full, or if it lies badly and another may lie better.
     pub(super) fn give_back(&mut self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();
+        if capacity >= MAPPED_BYTES_MIN
+            && self.refused < REFUSED_MAX
+            && is_slow_to_read_into(buffer.as_ptr().addr())
+        {
+            self.refused += 1;
+            return;
+        }
         let class = class_of(capacity).and_then(|class| self.classes.get_mut(class));
         let Some(class) = class else { return };
         if self.bytes + capacity > self.bytes_max {
@@ -90,6 +100,26 @@ impl Classes {
 
 /// The smallest capacity that is worth keeping.
 pub(super) const CLASS_BYTES_MIN: usize = 512;
+
+/// From so many bytes on an allocator may map pages for a buffer alone, and put it at the same place
+/// in a page every time.
+const MAPPED_BYTES_MIN: usize = 128 * 1024;
+
+/// How often a buffer is freed for its place: C libraries that map pages stop doing so for a size
+/// when one of it was freed, and where they don't, enough was tried.
+const REFUSED_MAX: u8 = 32;
+
+/// Whether a long copy to this address, as the kernel makes it when a message is read straight into
+/// a buffer, is likely to be among those that take ten times as long as they should (see
+/// [`copying`](crate::copying)): a target 1 to 31 bytes behind its source, modulo a page. Between
+/// processes of one machine a frame's header mostly begins where a page does, and the payload of one
+/// that is this long follows 10 or 14 bytes later.
+const fn is_slow_to_read_into(address: usize) -> bool {
+    let in_page = address % PAGE_BYTES;
+    in_page > 10 && in_page < 14 + 32
+}
+
+const PAGE_BYTES: usize = 4096;
 
 /// 512 B to 4 MiB; what is larger costs more to touch than to allocate.
 const CLASSES: usize = 14;
@@ -151,6 +181,21 @@ mod tests {
         buffers.give_back(Vec::with_capacity(100));
         buffers.give_back(Vec::with_capacity(1 << 24));
         assert_eq!(buffers.idle_bytes(), 0);
+    }
+
+    #[test]
+    fn large_buffers_that_lie_badly_are_freed_for_others_and_not_for_ever() {
+        let slow = Vec::from_iter((0..8192).filter(|address| is_slow_to_read_into(*address)));
+        let expected = (11..46).chain(4096 + 11..4096 + 46);
+        assert_eq!(slow, Vec::from_iter(expected));
+        let mut buffers = Classes::new(1 << 30);
+        for _ in 0..1000 {
+            buffers.give_back(Vec::with_capacity(MAPPED_BYTES_MIN));
+        }
+        assert!(buffers.refused <= REFUSED_MAX);
+        // Wherever the allocator puts them.
+        let kept = buffers.idle_bytes() / MAPPED_BYTES_MIN;
+        assert!(kept >= 1000 - usize::from(REFUSED_MAX), "{kept}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ const LEAST_ROOM: usize = 4 * 1024;
 
 /// A message may be put together in an idle buffer with room for all that can come as soon as one in
 /// so many of its bytes has come.
-const AHEAD_MAX: usize = 8;
+const AHEAD_MAX: usize = 256;
 
 /// What is known of a message from its first byte that did not come with the rest to its end, of
 /// the control frames inside of it, and of a header that is not whole.

@@ -20,6 +20,12 @@ use crate::slab::Key;
 /// read, as long as it lies in the nearer caches.
 const WRITTEN_AT_ONCE_MIN: usize = 128 * 1024;
 
+/// From this many bytes on, which do not fit a read, a message is a long one.
+const LONG_BYTES_MIN: usize = 264 * 1024;
+
+/// How much is read of what follows a long message, before it is known what that is.
+const BEGINNING_BYTES: usize = 16 * 1024;
+
 /// How much more than its budget a session may read while no other is ready.
 const ALONE: usize = 4;
 
@@ -157,6 +163,7 @@ fn read_within<E: Engine, H: Handler>(
         if link.outbox.len() >= WRITTEN_AT_ONCE_MIN {
             *writes = true;
             write_open(engine, shared, link, connection);
+            shared.reclaim(link);
             *writes = false;
         }
         if taken >= budget {
@@ -238,6 +245,9 @@ fn read_some<E: Engine, H: Handler>(
             Err(error) => failed(link, connection, &error),
         };
     }
+    if link.is(Flag::Long) {
+        return read_beginning(engine, shared, link, connection, handler);
+    }
     match engine.receive(link.carrier()) {
         Ok(Input::Bytes { mut bytes, drained }) => {
             let count = bytes.len();
@@ -251,6 +261,36 @@ fn read_some<E: Engine, H: Handler>(
         Ok(Input::End) => end(link, connection),
         Err(error) => failed(link, connection, &error),
     }
+}
+
+/// After a long message: no more than its successor's beginning, so that most of that is read straight
+/// to where it stays.
+#[cold]
+fn read_beginning<E: Engine, H: Handler>(
+    engine: &mut E,
+    shared: &mut Shared,
+    link: &mut Link,
+    connection: &mut Connection,
+    handler: &mut H,
+) -> Fed {
+    let mut beginning = shared.pool.take(BEGINNING_BYTES);
+    let fed = match engine.receive_into(link.carrier(), &mut beginning) {
+        Ok(Received::Bytes { drained, .. }) => {
+            // If it is another one, that will be known when it has ended.
+            link.unset(Flag::Long);
+            let count = beginning.len();
+            link.put(Flag::Readable, !drained);
+            shared.stats.bytes_read += count as u64;
+            link.note_heard(shared.now);
+            let inflated = feed(shared, link, connection, handler, &mut &mut beginning[..]);
+            Fed::Taken(count.max(inflated))
+        }
+        Ok(Received::Nothing) => nothing(link),
+        Ok(Received::End) => end(link, connection),
+        Err(error) => failed(link, connection, &error),
+    };
+    shared.pool.give_back(beginning);
+    fed
 }
 
 fn nothing(link: &mut Link) -> Fed {
@@ -420,6 +460,14 @@ fn feed_spill<H: Handler>(
     Fed::Taken(inflated.max(before - left))
 }
 
+fn payload_len(event: &Event<'_>) -> usize {
+    match event {
+        Event::Text(text) => text.len(),
+        Event::Binary(payload) => payload.len(),
+        _ => 0,
+    }
+}
+
 /// `count` bytes were read straight into the message in progress.
 #[inline(never)]
 fn feed_received<H: Handler>(
@@ -432,6 +480,7 @@ fn feed_received<H: Handler>(
     match connection.received(count, &mut shared.output(link)) {
         Ok(Some(event)) => {
             link.note_level(connection.config());
+            link.put(Flag::Long, payload_len(&event) >= LONG_BYTES_MIN);
             shared.stats.messages_received += 1;
             let mut peer = Peer::new(link, connection, shared);
             handler.event(&mut peer, event);

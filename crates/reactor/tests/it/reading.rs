@@ -74,6 +74,30 @@ fn large_pipelined_messages_cost_at_most_one_and_four_tenths_of_a_call() {
 }
 
 #[test]
+fn behind_a_long_message_one_read_brings_a_beginning_and_the_next_ones_all() {
+    let mut conditions = Conditions::default();
+    conditions.window_bytes = 4 << 20;
+    let mut world = World::with(silent(), Config::default(), conditions);
+    let client = world.open();
+    let long = vec![b'x'; 1 << 20];
+    let small = masked(BINARY, &[7; 1000]).repeat(100);
+    let mut reads = |bytes: &[u8]| {
+        let before = world.counters.receives();
+        client.wire.write(bytes);
+        world.settle();
+        world.counters.receives() - before
+    };
+    assert_eq!(reads(&small), 1);
+    reads(&masked(TEXT, &long));
+    assert_eq!((reads(&small), reads(&small)), (2, 1));
+    reads(&[masked(TEXT, &long), masked(TEXT, &long), small.clone()].concat());
+    assert_eq!((reads(&small), reads(&small)), (1, 1));
+    let told = world.count(|told| matches!(told, Told::Binary(..)));
+    assert_eq!((told, world.texts().len()), (600, 3));
+    assert!(world.texts().iter().all(|text| text.len() == 1 << 20));
+}
+
+#[test]
 fn what_a_turn_says_to_one_peer_leaves_in_one_write() {
     let mut world = World::new(Rc::new(|peer, moment| {
         if let Moment::Event(Event::Text(_)) = moment {
