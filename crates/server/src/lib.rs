@@ -57,6 +57,7 @@ mod service;
 mod socket;
 mod request;
 mod router;
+mod attachments;
 mod origin;
 mod group;
 mod executor;

@@ -1,8 +1,12 @@
 //! A request as routes, guards and small responses see it.
 
+use std::sync::Arc;
+
 use sockeye_protocol::handshake;
 use sockeye_reactor::engine::Remote;
+use sockeye_reactor::mutex::Mutex;
 
+use crate::attachments::Attachments;
 use crate::group::{Group, Groups};
 use crate::router::Params;
 
@@ -16,17 +20,23 @@ pub struct Request<'r> {
     groups: &'r Groups,
     remote: &'r Remote,
     subprotocol: Option<&'r str>,
+    /// Behind a lock, since guards are given a request that is not theirs alone.
+    attachments: Mutex<Attachments>,
 }
 
 impl<'r> Request<'r> {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         head: &'r handshake::Request<'r>,
         params: &'r Params,
         groups: &'r Groups,
         remote: &'r Remote,
         subprotocol: Option<&'r str>,
     ) -> Self {
-        Self { head, params, groups, remote, subprotocol }
+        Self { head, params, groups, remote, subprotocol, attachments: Mutex::default() }
+    }
+
+    pub(crate) fn into_attachments(self) -> Attachments {
+        std::mem::take(&mut *self.attachments.lock())
     }
 
     /// A parameter of the route's path, decoded: of `/ws/{version}/productos` the one named `version`.
@@ -81,6 +91,23 @@ impl<'r> Request<'r> {
     /// The subprotocol that the handshake will agree on.
     pub const fn subprotocol(&self) -> Option<&str> {
         self.subprotocol
+    }
+
+    /// Attaches what the request was found to be about, such as its user: the route finds it by its type with
+    /// [`Sender::attached`](crate::Sender::attached), or with [`attached`](Self::attached) where it makes a handler. There
+    /// is one value of each type, so a later one takes the place of an earlier one. It is dropped with a request that is
+    /// refused, and else with the last that refers to the connection.
+    ///
+    /// For a [guard](crate::ServerBuilder::guard): what a page attaches reaches nobody.
+    pub fn attach<T: Send + Sync + 'static>(&self, value: T) {
+        let earlier = self.attachments.lock().put(value);
+        // Not under the lock.
+        drop(earlier);
+    }
+
+    /// What a guard has attached, of exactly this type.
+    pub fn attached<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.attachments.lock().find()
     }
 
     /// The group of this name; one group for the whole server.

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::attachments::Attachments;
+
 /// Patterns such as `/ws/{version}/productos`, the most specific first.
 ///
 /// A path is split at its slashes and then percent-decoded, once; so `%2F` is a character of a segment and no separator,
@@ -151,21 +153,22 @@ impl Pattern {
         let is_parameter = |(own, _): &(&Segment, _)| matches!(own, Segment::Parameter);
         let values = self.segments.iter().zip(segments).filter(is_parameter);
         let values = values.map(|(_, value)| Box::from(value.as_ref())).collect();
-        let named = Named { names: Arc::clone(&self.names), values, query: None };
-        Some(Params(Some(Arc::new(named))))
+        let named = Named { names: Arc::clone(&self.names), values, ..Named::default() };
+        Some(Params(Some(Box::new(named))))
     }
 }
 
-/// The parameters of one request's path, decoded, and its query. A pointer wide, and nothing behind it where there are
-/// none.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Params(Option<Arc<Named>>);
+/// The parameters of one request's path, decoded, its query, and what a guard has attached. A pointer wide, and nothing
+/// behind it where there are none.
+#[derive(Debug, Default)]
+pub(crate) struct Params(Option<Box<Named>>);
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Named {
     names: Arc<[Box<str>]>,
     values: Box<[Box<str>]>,
     query: Option<Box<str>>,
+    attachments: Attachments,
 }
 
 impl Params {
@@ -181,13 +184,25 @@ impl Params {
     /// The same, with what followed the question mark.
     pub(crate) fn with_query(mut self, query: Option<&str>) -> Self {
         if let Some(query) = query {
-            Arc::make_mut(self.0.get_or_insert_default()).query = Some(query.into());
+            self.0.get_or_insert_default().query = Some(query.into());
         }
         self
     }
 
     pub(crate) fn query(&self) -> Option<&str> {
         self.0.as_ref()?.query.as_deref()
+    }
+
+    /// The same, with what a guard has attached.
+    pub(crate) fn with_attachments(mut self, attachments: Attachments) -> Self {
+        if !attachments.is_empty() {
+            self.0.get_or_insert_default().attachments = attachments;
+        }
+        self
+    }
+
+    pub(crate) fn attached<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.as_ref()?.attachments.find()
     }
 
     fn names(&self) -> &[Box<str>] {

@@ -101,7 +101,31 @@ impl ServerBuilder {
         })
     }
 
-    /// Asks before every upgrade that nothing else has refused: `Err` is the answer, such as 401 or a redirect.
+    /// Asks before every upgrade that nothing else has refused: `Err` is the answer, such as 401 or a redirect. What it
+    /// finds out it [attaches](Request::attach) for the route.
+    ///
+    /// ```
+    /// use sockeye::{Error, Response, Server, Socket};
+    ///
+    /// struct User {
+    ///     name: String,
+    /// }
+    ///
+    /// async fn greet(socket: Socket) -> Result<(), Error> {
+    ///     let user = socket.attached::<User>().expect("the guard lets nobody else in");
+    ///     socket.send_text(&format!("Hello, {}!", user.name)).await
+    /// }
+    ///
+    /// # fn user_of(token: &[u8]) -> Option<User> {
+    /// #     (token == b"Bearer 1234").then(|| User { name: "Ana".into() })
+    /// # }
+    /// let builder = Server::builder().route("/greet", greet).guard(|request| {
+    ///     let user = request.header("Authorization").and_then(user_of);
+    ///     request.attach(user.ok_or_else(|| Response::new(401))?);
+    ///     Ok(())
+    /// });
+    /// # drop(builder);
+    /// ```
     pub fn guard<F>(mut self, guard: F) -> Self
     where
         F: Fn(&Request<'_>) -> Result<(), Response> + Send + Sync + 'static,

@@ -94,13 +94,16 @@ impl LoopService {
         }
         let handler = match route {
             SocketRoute::Events(make) => Session::Events(make(&view)?),
-            SocketRoute::Socket(make) => Session::Socket(SocketHandler::new(Opening {
-                home: Arc::clone(&self.context.home),
-                role: Role::Server,
-                params: params.with_query(request.query()),
-                subprotocol: subprotocol.map(Into::into),
-                launch: make(&self.app)?,
-            })),
+            SocketRoute::Socket(make) => {
+                let attachments = view.into_attachments();
+                Session::Socket(SocketHandler::new(Opening {
+                    home: Arc::clone(&self.context.home),
+                    role: Role::Server,
+                    params: params.with_query(request.query()).with_attachments(attachments),
+                    subprotocol: subprotocol.map(Into::into),
+                    launch: make(&self.app)?,
+                }))
+            }
         };
         let mut accept = Accept::new(handler);
         let subprotocol = subprotocol.map(|name| name.to_owned().into());

@@ -99,7 +99,8 @@ impl Deref for BlockingSocket {
 
 /// A [`Sender`] whose methods block.
 ///
-/// It dereferences to that, for what does not wait: `try_send`, `state`, `id`, `param`, `group`, `start_ping`.
+/// It dereferences to that, for what does not wait: `try_send`, `state`, `id`, `param`, `attached`, `group`,
+/// `start_ping`.
 #[derive(Debug, Clone)]
 pub struct BlockingSender(Sender);
 

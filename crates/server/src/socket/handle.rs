@@ -30,6 +30,12 @@ impl SocketHandle {
         self.0.remote()
     }
 
+    /// What a guard has attached to the request: see [`Sender::attached`](crate::Sender::attached). It lives as long as
+    /// there is a handle.
+    pub fn attached<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.params.attached()
+    }
+
     /// Where the connection stands.
     pub fn state(&self) -> State {
         self.0.state()

@@ -187,6 +187,13 @@ impl Sender {
         self.shared().params.query()
     }
 
+    /// What a [guard](crate::ServerBuilder::guard) has attached to the request, of exactly this type: the user that it
+    /// found, for instance. `None` if it attached no such, and for a connection that was made outward. What is found may be
+    /// kept: it does not borrow the socket, nor keep it open.
+    pub fn attached<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.shared().params.attached()
+    }
+
     /// The group of this name; one group for the whole server.
     pub fn group(&self, name: &str) -> Group {
         self.shared().home.groups.named(name)

@@ -1,5 +1,6 @@
 //! Integration tests of the server: on the memory engine where time matters, over real sockets for the rest.
 
+mod attaching;
 mod attacks;
 mod backpressure;
 mod client;
