@@ -13,6 +13,7 @@ use sockeye_protocol::Prepared;
 
 use crate::mailbox::{Command, Mailbox, Publication};
 use crate::mutex::Mutex;
+use crate::sender::Sender;
 use crate::slab::Key;
 
 /// What happens to a member that does not read as fast as its group is published to.
@@ -60,15 +61,29 @@ impl Group {
     /// Sends to every member, and returns the message's offset in the group's order. Never waits for
     /// a member and never fails because of one: a member that lags meets its [`Policy`].
     pub fn publish(&self, prepared: Prepared) -> u64 {
+        self.publish_to_all_but(None, prepared)
+    }
+
+    /// As [`publish`](Self::publish), but not to the session of this sender, which need not be a
+    /// member: it knows already. What others are sent is as cheap for them as ever; what else is
+    /// published in the same turn goes to the session itself message by message.
+    pub fn publish_except(&self, prepared: Prepared, except: &Sender) -> u64 {
+        self.publish_to_all_but(Some(except), prepared)
+    }
+
+    fn publish_to_all_but(&self, except: Option<&Sender>, prepared: Prepared) -> u64 {
         let mut order = self.shared.lock();
         let offset = order.offset_next;
         order.offset_next += 1;
         for seat in &order.seats {
+            let is_its_reactors =
+                |except: &&Sender| Arc::ptr_eq(&except.queue.mailbox, &seat.mailbox);
             let publication = Publication {
                 slot: seat.slot,
                 group: self.shared.id,
                 offset,
                 prepared: prepared.clone(),
+                except: except.filter(is_its_reactors).map(Sender::key),
             };
             let payload_bytes = prepared.frame_len();
             // A full mailbox leaves a gap in the offsets, which the reactor finds and counts.
@@ -181,6 +196,8 @@ pub(crate) struct Waiting {
     pub(crate) lost: u64,
     sequence: u64,
     pub(crate) prepared: Prepared,
+    /// Who is not to get it.
+    pub(crate) except: Option<Key>,
 }
 
 /// Messages that wait, as one piece of bytes, which all members share.
@@ -297,7 +314,7 @@ impl Memberships {
     /// Has a message wait for the members of its group, unless nobody is a member any more, or it is
     /// older than the slot.
     pub(crate) fn publish(&mut self, publication: Publication) {
-        let Publication { slot: index, group, offset, prepared } = publication;
+        let Publication { slot: index, group, offset, prepared, except } = publication;
         let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) else {
             return;
         };
@@ -309,7 +326,7 @@ impl Memberships {
         }
         let lost = offset - slot.expected;
         slot.expected = offset + 1;
-        slot.waiting.push(Waiting { offset, lost, sequence: self.sequence, prepared });
+        slot.waiting.push(Waiting { offset, lost, sequence: self.sequence, prepared, except });
         self.sequence += 1;
     }
 
@@ -406,6 +423,14 @@ impl Slot {
     pub(crate) fn waits_from(&self) -> Option<u64> {
         let is_whole = self.waiting.iter().all(|waiting| waiting.lost == 0);
         self.waiting.first().filter(|_| is_whole).map(|waiting| waiting.offset)
+    }
+
+    /// Those who are not to get something of what waits, in order.
+    pub(crate) fn excepted(&self) -> Vec<Key> {
+        let mut excepted: Vec<Key> =
+            self.waiting.iter().filter_map(|waiting| waiting.except).collect();
+        excepted.sort_unstable();
+        excepted
     }
 
     /// What waits, in pieces of at most `bytes_max` and [`PIECE_BYTES_MAX`] if they are of several

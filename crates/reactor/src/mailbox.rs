@@ -48,6 +48,8 @@ pub(crate) struct Publication {
     pub(crate) group: u64,
     pub(crate) offset: u64,
     pub(crate) prepared: Prepared,
+    /// A session of this reactor that is not to get it.
+    pub(crate) except: Option<Key>,
 }
 
 /// The mailbox is over its limit in bytes.

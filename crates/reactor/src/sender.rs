@@ -275,7 +275,7 @@ impl fmt::Debug for Sender {
 /// What all clones of a session's [`Sender`] share with its reactor.
 pub(crate) struct Queue {
     key: Key,
-    mailbox: Arc<Mailbox>,
+    pub(crate) mailbox: Arc<Mailbox>,
     bytes_max: usize,
     /// What is sent leaves neither masked nor compressed.
     is_plain: bool,

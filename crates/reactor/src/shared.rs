@@ -179,7 +179,7 @@ impl Shared {
             if missed > 0 {
                 self.fall_behind(link, own.slot, member.policy, missed);
             }
-            if link.cause() == Some(Cause::FellBehind) {
+            if link.cause() == Some(Cause::FellBehind) || waiting.except == Some(link.key) {
                 continue;
             }
             if keeps(member, link, connection.config()) {

@@ -43,10 +43,7 @@ impl Group {
 
     /// As [`broadcast`](Self::broadcast), with a message of any type.
     pub fn broadcast_message(&self, message: &Message) -> u64 {
-        self.publish(match message {
-            Message::Text(text) => Prepared::text(text),
-            Message::Binary(bytes) => Prepared::binary(bytes),
-        })
+        self.publish(message.prepared())
     }
 
     /// As [`broadcast`](Self::broadcast), with a message that was encoded already. What this task has sent to a member
@@ -54,6 +51,13 @@ impl Group {
     pub fn publish(&self, prepared: Prepared) -> u64 {
         executor::say_what_is_unsaid();
         self.named.group.publish(prepared)
+    }
+
+    /// As [`publish`](Self::publish), but not to the connection of this sender: for event routes, which have it from
+    /// [`Peer::sender`](crate::Peer::sender). Others have `broadcast_except`.
+    pub fn publish_except(&self, prepared: Prepared, except: &sockeye_reactor::Sender) -> u64 {
+        executor::say_what_is_unsaid();
+        self.named.group.publish_except(prepared, except)
     }
 
     /// Only the map of names holds it, and no socket is in it.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use bytes::Bytes;
+use sockeye_protocol::Prepared;
 
 /// A whole message, of the type that the peer gave it (RFC 6455 section 5.6). An empty message is a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,14 @@ impl Message {
         match self {
             Self::Text(text) => text,
             Self::Binary(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+
+    /// Encoded once, for many.
+    pub(crate) fn prepared(&self) -> Prepared {
+        match self {
+            Self::Text(text) => Prepared::text(text),
+            Self::Binary(bytes) => Prepared::binary(bytes),
         }
     }
 

@@ -27,6 +27,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         let positions = of_group.positions();
         // A gap is for each member to find what it means to it.
         let from = of_group.waits_from();
+        let excepted = of_group.excepted();
         let bytes_max = shared.config.connection.outbox_bytes_max;
         let pieces: Vec<Piece> =
             from.map(|_| of_group.pieces(bytes_max).collect()).unwrap_or_default();
@@ -37,6 +38,7 @@ impl<S: Service, E: Engine> Reactor<S, E> {
             let Phase::Open(Open { connection, .. }) = phase else { continue };
             if from.is_some_and(|from| member.wants_from() <= from)
                 && is_plain(link, connection, is_alone)
+                && excepted.binary_search(&member.key).is_err()
             {
                 let Some(given) = write_pieces(engine, shared, link, connection, &pieces) else {
                     continue;

@@ -206,6 +206,67 @@ fn a_piece_that_leaves_in_parts_leaves_whole() {
     }
 }
 
+#[test]
+fn who_is_excepted_is_left_out_and_the_others_have_one_piece() {
+    let group = Group::new();
+    // Keys are a reactor's own, so the first session of another one has the same.
+    let mut worlds = [World::new(joining(&group, Policy::Close)), World::new(silent())];
+    let mut first = worlds[0].open();
+    let (sender, key) = (worlds[0].sender(), worlds[0].last_key());
+    let mut others = [worlds[0].open(), worlds[0].open()];
+    let mut elsewhere = worlds[1].open();
+    assert_eq!(worlds[1].last_key(), key);
+    let joined = group.clone();
+    worlds[1].with_peer(key, move |peer| {
+        peer.join(&joined, Policy::Close);
+    });
+    let sends = worlds[0].counters.sends();
+    publish(&group, 0..2);
+    assert_eq!(group.publish_except(Prepared::text("2"), &sender), 2);
+    publish(&group, 3..5);
+    worlds.iter_mut().for_each(World::settle);
+    assert_eq!(worlds[0].counters.sends() - sends, 3, "one write for each");
+    assert_eq!(texts(&mut first), ["0", "1", "3", "4"]);
+    assert_eq!(texts(&mut elsewhere), numbers(0..5));
+    assert!(others.iter_mut().all(|other| texts(other) == numbers(0..5)));
+    // A session that is gone excepts nobody, and who has its place is another.
+    first.wire.reset();
+    worlds[0].settle();
+    let mut next = worlds[0].open();
+    assert_eq!(worlds[0].last_key().index(), key.index());
+    group.publish_except(Prepared::text("5"), &sender);
+    worlds[0].settle();
+    assert_eq!(texts(&mut next), ["5"]);
+    assert!(others.iter_mut().all(|other| texts(other) == ["5"]));
+    assert_eq!((group.dropped(), group.closed()), (0, 0));
+}
+
+#[test]
+fn what_a_policy_holds_back_is_not_given_up_for_what_its_member_is_excepted_from() {
+    for policy in [Policy::KeepLatest, Policy::DropOldest { bytes_max: 1 }] {
+        let group = Group::new();
+        let mut world = World::configured(joining(&group, policy), |config| {
+            let mut connection = sockeye_protocol::Config::default();
+            connection.outbox_high_mark = 1;
+            config.connection = Arc::new(connection);
+        });
+        let mut lagging = world.open();
+        let sender = world.sender();
+        lagging.wire.set_window(0);
+        for _ in 0..2 {
+            publish(&group, 0..2);
+            group.publish_except(Prepared::text("2"), &sender);
+            world.settle();
+        }
+        lagging.wire.set_window(usize::MAX);
+        world.settle();
+        let got = texts(&mut lagging);
+        assert_eq!(got.last().map(String::as_str), Some("1"), "{policy:?}: {got:?}");
+        assert!(!got.contains(&"2".into()), "{policy:?}: {got:?}");
+        assert_eq!(group.dropped(), 4 - got.len() as u64, "{policy:?}: {got:?}");
+    }
+}
+
 /// Numbers below a limit, the same for the same seed.
 struct Dice(u64);
 
@@ -226,15 +287,17 @@ fn whatever_is_done_in_whatever_turn_everyone_gets_what_is_meant_for_it_in_order
         let mut world = World::new(silent());
         let groups = [Group::new(), Group::new()];
         let (mut clients, mut keys): (Vec<Client>, Vec<Key>) = (Vec::new(), Vec::new());
+        let mut senders = Vec::new();
         for _ in 0..MEMBERS {
             clients.push(world.open());
             keys.push(world.last_key());
+            senders.push(world.sender());
         }
         let (mut is_member, mut expected) = ([[false; 2]; MEMBERS], vec![Vec::new(); MEMBERS]);
         for number in 0..300 {
             let (who, which) = (dice.roll(MEMBERS as u64), dice.roll(2));
             let (key, group) = (keys[who], groups[which].clone());
-            match dice.roll(10) {
+            match dice.roll(13) {
                 0..6 => {
                     publish(&group, number..number + 1);
                     for (member, expected) in is_member.iter().zip(&mut expected) {
@@ -258,7 +321,14 @@ fn whatever_is_done_in_whatever_turn_everyone_gets_what_is_meant_for_it_in_order
                     });
                     expected[who].push(number.to_string());
                 }
-                _ => world.settle(),
+                9 => world.settle(),
+                _ => {
+                    group.publish_except(Prepared::text(&number.to_string()), &senders[who]);
+                    for (member, expected) in expected.iter_mut().enumerate() {
+                        let gets_it = is_member[member][which] && member != who;
+                        expected.extend(gets_it.then(|| number.to_string()));
+                    }
+                }
             }
         }
         world.settle();

@@ -92,12 +92,7 @@ impl Sender {
     /// # Errors
     /// As for [`send_text`](Self::send_text).
     pub async fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let message = message.into();
-        let prepared = match &message {
-            Message::Text(text) => Prepared::text(text),
-            Message::Binary(bytes) => Prepared::binary(bytes),
-        };
-        let prepared = prepared.uncompressed();
+        let prepared = message.into().prepared().uncompressed();
         let shared = self.shared();
         while let Err(error) = shared.send_prepared(prepared.clone()) {
             if error != SendError::Full {
@@ -260,6 +255,33 @@ impl Sender {
     /// Ends what [`start_ping`](Self::start_ping) began.
     pub fn stop_ping(&self) {
         ping::stop(self.shared());
+    }
+}
+
+impl Group {
+    /// As [`broadcast`](Self::broadcast), but not to the connection of this socket, which knows already. It keeps its
+    /// place in the order of everything else that is published, and need not be a member.
+    ///
+    /// ```
+    /// use sockeye::{Error, Policy, Socket};
+    ///
+    /// async fn chat(mut socket: Socket) -> Result<(), Error> {
+    ///     let room = socket.group(socket.param("room"));
+    ///     socket.join(&room, Policy::Close).await?;
+    ///     loop {
+    ///         let message = socket.recv().await?;
+    ///         room.broadcast_message_except(&message, &socket);
+    ///     }
+    /// }
+    /// # drop(sockeye::Server::builder().route("/{room}", chat));
+    /// ```
+    pub fn broadcast_except(&self, text: &str, except: &Sender) -> u64 {
+        self.publish_except(Prepared::text(text), &except.shared().outward)
+    }
+
+    /// As [`broadcast_except`](Self::broadcast_except), with a message of any type.
+    pub fn broadcast_message_except(&self, message: &Message, except: &Sender) -> u64 {
+        self.publish_except(message.prepared(), &except.shared().outward)
     }
 }
 

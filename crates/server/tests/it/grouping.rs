@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use sockeye::testing::{Received, TestServer};
-use sockeye::{CloseCode, DrainPlan, Error, Event, Group, Handler, Peer, Policy, Server, Socket};
+use sockeye::{
+    CloseCode, DrainPlan, Error, Event, Group, Handler, Peer, Policy, Prepared, Server, Socket,
+};
 
 use crate::support::{close_frame, describe, frame};
 
@@ -46,7 +48,7 @@ fn what_a_member_was_sent_before_a_broadcast_reaches_it_before_that() {
             socket.send_text("to one").await?;
             room.broadcast("to all");
             socket.send("to one again").await?;
-            room.publish(sockeye::protocol::Prepared::text("at last"));
+            room.publish(Prepared::text("at last"));
             socket.recv().await?;
         }
     });
@@ -59,6 +61,47 @@ fn what_a_member_was_sent_before_a_broadcast_reaches_it_before_that() {
         assert!(place("to one again") < place("at last") && texts.len() == 4, "{texts:?}");
         client.send_text("again");
     }
+}
+
+struct Teller(Group);
+
+impl Handler for Teller {
+    fn open(&mut self, peer: &mut Peer<'_>) {
+        peer.join(&self.0, Policy::Close);
+    }
+
+    fn event(&mut self, peer: &mut Peer<'_>, event: Event<'_>) {
+        if let Event::Text(text) = event {
+            self.0.publish_except(Prepared::text(&text), &peer.sender());
+        }
+    }
+}
+
+#[test]
+fn a_member_tells_all_others_and_not_itself() {
+    let builder = Server::builder()
+        .route("/socket", async |mut socket: Socket| {
+            let room = socket.group("room");
+            socket.join(&room, Policy::Close).await?;
+            loop {
+                let message = socket.recv().await?;
+                socket.send_text("told").await?;
+                room.broadcast_message_except(&message, &socket);
+                room.broadcast_except("again", &socket);
+                room.broadcast("to all");
+            }
+        })
+        .route_events("/events", |request| Ok(Teller(request.group("room"))));
+    let mut server = TestServer::new(builder).expect("valid routes");
+    let mut clients = ["/socket", "/socket", "/events"].map(|path| server.connect(path));
+    clients[0].send_text("a");
+    server.settle();
+    clients[2].send_text("b");
+    server.settle();
+    let texts = clients.each_mut().map(sockeye::testing::TestClient::texts);
+    assert_eq!(texts[0], ["told", "to all", "b"]);
+    assert_eq!(texts[1], ["a", "again", "to all", "b"]);
+    assert_eq!(texts[2], ["a", "again", "to all"]);
 }
 
 #[test]
