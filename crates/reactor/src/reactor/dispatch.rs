@@ -234,9 +234,7 @@ fn read_some<E: Engine, H: Handler>(
             Ok(Received::Bytes { drained, .. }) => {
                 // What lies in the buffer counts, and not what the engine says.
                 let count = buffer.len() - before;
-                link.put(Flag::Readable, !drained);
-                shared.stats.bytes_read += count as u64;
-                link.note_heard(shared.now);
+                note_read(shared, link, count, drained);
                 feed_received(shared, link, connection, handler, count);
                 Fed::Taken(count)
             }
@@ -251,9 +249,7 @@ fn read_some<E: Engine, H: Handler>(
     match engine.receive(link.carrier()) {
         Ok(Input::Bytes { mut bytes, drained }) => {
             let count = bytes.len();
-            link.put(Flag::Readable, !drained);
-            shared.stats.bytes_read += count as u64;
-            link.note_heard(shared.now);
+            note_read(shared, link, count, drained);
             let inflated = feed(shared, link, connection, handler, &mut bytes);
             Fed::Taken(count.max(inflated))
         }
@@ -279,9 +275,7 @@ fn read_beginning<E: Engine, H: Handler>(
             // If it is another one, that will be known when it has ended.
             link.unset(Flag::Long);
             let count = beginning.len();
-            link.put(Flag::Readable, !drained);
-            shared.stats.bytes_read += count as u64;
-            link.note_heard(shared.now);
+            note_read(shared, link, count, drained);
             let inflated = feed(shared, link, connection, handler, &mut &mut beginning[..]);
             Fed::Taken(count.max(inflated))
         }
@@ -291,6 +285,13 @@ fn read_beginning<E: Engine, H: Handler>(
     };
     shared.pool.give_back(beginning);
     fed
+}
+
+#[inline(always)]
+fn note_read(shared: &mut Shared, link: &mut Link, count: usize, drained: bool) {
+    link.put(Flag::Readable, !drained);
+    shared.stats.bytes_read += count as u64;
+    link.note_heard(shared.now);
 }
 
 fn nothing(link: &mut Link) -> Fed {
