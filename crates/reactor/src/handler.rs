@@ -12,7 +12,8 @@ use crate::decision::Decision;
 use crate::engine::{Address, Remote};
 use crate::error::ConnectError;
 use crate::outcome::Outcome;
-use crate::peer::{Peer, Peers};
+use crate::peer::Peer;
+use crate::peers::Peers;
 use crate::slab::Key;
 
 /// What a reactor serves. All calls come on the reactor's thread and must not block it; a panic in
@@ -65,6 +66,11 @@ pub trait Handler {
     }
 
     /// Something arrived. May send, close, and pause.
+    ///
+    /// What is sent here is an answer, and has room whatever waits before it: while more answers wait
+    /// than the high mark, nothing is read. Who has much to say for one event should send some of it
+    /// here and the rest when he is told that it is [`writable`](Self::writable), or through a
+    /// [`Sender`](crate::Sender): the peer is heard meanwhile, and may be one that does the same.
     ///
     /// `Event::Close` comes after [`after_read`](Self::after_read) was called for what came before it,
     /// and is answered when this returns: what was sent until then leaves before the answer. Who has

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use sockeye_protocol::{Config, Instant, Prepared};
+use sockeye_protocol::{Config, Connection, Instant, Prepared};
 
 use crate::engine::{Carrier, Remote};
 use crate::groups::Membership;
@@ -43,10 +44,11 @@ pub(crate) enum Flag {
     Blocked,
     /// The handler wants no events.
     Paused,
-    /// The outbox went above its high mark, or refused a message, and is not below the low one yet.
+    /// The answers in the outbox went above the high mark, or one was refused, and they are not below
+    /// the low one yet: nothing is read that would be answered.
     Congested,
-    /// The outbox went above its high mark with answers, which holds nobody back, and is not below
-    /// the low one yet, or the handler has not been told.
+    /// The outbox went above its high mark, or refused a message, and is not below the low one yet, or
+    /// the handler has not been told.
     Passed,
     /// What was read is being answered.
     Answers,
@@ -127,6 +129,9 @@ pub(crate) struct Rarer {
     pub(crate) memberships: Vec<Membership>,
     /// Messages of groups that wait outside of the outbox.
     pub(crate) held: VecDeque<Held>,
+    /// Bytes in the outbox that answer nothing, counted while it is above its mark. What leaves is
+    /// taken from the answers first.
+    others: usize,
     pub(crate) paused_since: Option<Instant>,
     pub(crate) blocked_since: Option<Instant>,
     /// When a session is cut whose Close frame waits for room in the outbox.
@@ -253,23 +258,93 @@ impl Link {
         self.is(Flag::Readable) || self.rarer().is_some_and(|rarer| !rarer.spill.bytes.is_empty())
     }
 
-    /// Notes whether the outbox has gone above its mark. While one read is being answered it may go
-    /// further, since it is written right behind that: to stop in the middle would cost a copy of
-    /// what was read.
+    /// Notes whether the outbox has gone above its mark, and whether that is because of answers: the
+    /// peer makes them grow, so it is not read then. What is said of this side's own accord has limits
+    /// of its own; were reading to rest for that, two ends that say much would wait for each other.
+    /// Nor does it rest behind our Close frame, where nothing is answered.
     #[inline]
-    pub(crate) fn note_level(&mut self, limits: &Config) {
+    pub(crate) fn note_level(&mut self, connection: &Connection) {
+        let limits = connection.config();
+        if self.outbox.len() > mark_of(limits) {
+            self.note_high_level(limits, connection.is_open());
+        } else if self.rare.is_some() {
+            self.forget_others();
+        }
+    }
+
+    fn note_high_level(&mut self, limits: &Config, is_open: bool) {
+        self.set(Flag::Passed);
+        if is_open && self.answers() > self.answers_max(limits) {
+            self.set(Flag::Congested);
+        }
+    }
+
+    /// What waits beyond the `before` bytes that did answers nothing. To be followed by
+    /// [`note_level`](Self::note_level).
+    #[inline]
+    pub(crate) fn note_others(&mut self, before: usize, limits: &Config) {
         let len = self.outbox.len();
-        if len > limits.outbox_high_mark {
-            let slack = if self.is(Flag::Answers) { ANSWERS_MAX } else { 0 };
-            let is_held_back = len > limits.outbox_high_mark.saturating_add(slack);
-            self.set(if is_held_back { Flag::Congested } else { Flag::Passed });
+        if len > mark_of(limits) && len > before {
+            let others = &mut self.rarer_mut().others;
+            *others = (*others).min(before) + (len - before);
+        }
+    }
+
+    /// Whether what its senders say answers what is being read, as far as anybody knows: who has waited
+    /// for room says more than he hears, and holds himself back.
+    pub(crate) fn senders_answer(&self) -> bool {
+        let queue = self.rare.as_ref().and_then(|rare| rare.queue.as_ref());
+        self.is(Flag::Answers)
+            && queue.is_none_or(|queue| !queue.was_waited_for.load(Ordering::Relaxed))
+    }
+
+    fn forget_others(&mut self) {
+        if let Some(rarer) = self.rare.as_mut().and_then(|rare| rare.rarer.as_mut()) {
+            rarer.others = 0;
+        }
+    }
+
+    /// A message was refused.
+    #[cold]
+    pub(crate) fn note_refused(&mut self) {
+        self.set(Flag::Passed);
+        if self.is(Flag::Answers) {
+            self.set(Flag::Congested);
+        }
+    }
+
+    /// Bytes of the outbox that answer what was read.
+    fn answers(&self) -> usize {
+        let len = self.outbox.len();
+        self.rarer().map_or(len, |rarer| len.saturating_sub(rarer.others))
+    }
+
+    /// How much of them may wait. While one read is being answered they may go further, since they are
+    /// written right behind that: to stop in the middle would cost a copy of what was read.
+    fn answers_max(&self, limits: &Config) -> usize {
+        let slack = if self.is(Flag::Answers) { ANSWERS_MAX } else { 0 };
+        mark_of(limits).saturating_add(slack)
+    }
+
+    /// Whether a message has room whatever its size, and whatever the outbox's limit says: nobody asks
+    /// again for an answer. What is not an answer has it if little enough waits.
+    pub(crate) fn takes_any(&self, limits: &Config) -> bool {
+        if self.is(Flag::Answers) {
+            self.answers() <= self.answers_max(limits).min(limits.outbox_bytes_max)
+        } else {
+            self.outbox.len() <= mark_of(limits)
         }
     }
 
     /// Whether an outbox that was above its mark is open again: below half of the high mark, so that
     /// a session does not stop and go with every segment that the kernel takes.
     pub(crate) fn has_room(&self, limits: &Config) -> bool {
-        self.outbox.len() <= limits.outbox_high_mark / 2
+        self.outbox.len() <= mark_of(limits) / 2
+    }
+
+    /// Whether so few answers wait that what was held back for them may be read.
+    pub(crate) fn has_room_for_answers(&self, limits: &Config) -> bool {
+        self.answers() <= mark_of(limits) / 2
     }
 
     /// Keeps the first cause: what follows from it is not the reason.
@@ -351,6 +426,12 @@ impl Link {
     }
 }
 
+/// A mark above the limit would never be reached.
+#[inline]
+fn mark_of(limits: &Config) -> usize {
+    limits.outbox_high_mark.min(limits.outbox_bytes_max)
+}
+
 /// The key of the session that a carrier bears. An engine's slots are dense, and a carrier's name
 /// never comes again, so sessions are numbered by their carriers.
 #[inline]
@@ -363,6 +444,7 @@ impl Rarer {
         self.spill.bytes.capacity() == 0
             && self.memberships.is_empty()
             && self.held.is_empty()
+            && self.others == 0
             && self.paused_since.is_none()
             && self.blocked_since.is_none()
             && self.closes_by.is_none()

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use sockeye_protocol::{Buffers, Outbox};
+use sockeye_protocol::{Buffers, Frames, Outbox, Segment};
 
 use crate::guard::{Panicked, drop_each};
 
@@ -56,6 +56,17 @@ impl LentOutbox {
     pub(crate) fn discard(&mut self) -> Result<(), Panicked> {
         let outbox = self.0.take().map(|outbox| *outbox).unwrap_or_default();
         drop_each(outbox.into_segments())
+    }
+
+    /// Appends what waits in another one; what is long is not copied.
+    pub(crate) fn append_all(&mut self, other: Outbox) {
+        for segment in other.into_segments() {
+            match segment {
+                Segment::Owned(bytes) if Frames::suit(bytes.len()) => self.append(&bytes),
+                Segment::Owned(bytes) => self.append_shared(bytes.into()),
+                Segment::Shared(bytes) => self.append_shared(bytes),
+            }
+        }
     }
 
     /// Forgets what waits.

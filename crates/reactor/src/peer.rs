@@ -13,11 +13,10 @@ use crate::engine::Remote;
 use crate::groups::{Group, Policy};
 use crate::handle::Handle;
 use crate::link::{Flag, Link};
-use crate::outgoing::{Batch, Outgoing, check_reason};
+use crate::outgoing::{Batch, HEADER_BYTES_MAX, Outgoing, check_reason};
 use crate::sender::{Queue, Sender};
 use crate::shared::{self, Shared};
 use crate::slab::Key;
-use crate::stats::Stats;
 
 /// What an outbox is lent when a handler begins to send: a few small messages.
 const SEND_BYTES: usize = 512;
@@ -69,7 +68,9 @@ impl<'p> Peer<'p> {
     /// Sends a text message (RFC 6455 section 5.6).
     ///
     /// # Errors
-    /// [`SendError::Full`]: the outbox is over its limit; `Handler::writable` tells when it is not.
+    /// [`SendError::Full`]: the outbox is over its limit; `Handler::writable` tells when it is not. An
+    /// answer to an event is not refused while no more answers wait than the high mark and 264 KiB, nor
+    /// is anything else while no more waits than the high mark, whatever its size.
     /// [`SendError::NotOpen`]: the session is closing.
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
@@ -88,7 +89,7 @@ impl<'p> Peer<'p> {
     /// As for [`send_text`](Self::send_text).
     #[inline(never)]
     pub fn send_text_owned(&mut self, text: String) -> Result<(), SendError> {
-        self.send_message(|connection, output| connection.send_text_owned(text, output))
+        self.send_message(text.len(), |connection, output| connection.send_text_owned(text, output))
     }
 
     /// Sends a binary message.
@@ -116,7 +117,8 @@ impl<'p> Peer<'p> {
 
     #[inline(never)]
     fn send_bytes(&mut self, payload: Bytes) -> Result<(), SendError> {
-        self.send_message(|connection, output| connection.send_binary_owned(payload, output))
+        let len = payload.len();
+        self.send_message(len, |connection, output| connection.send_binary_owned(payload, output))
     }
 
     /// Sends a message that was encoded once for many.
@@ -124,7 +126,8 @@ impl<'p> Peer<'p> {
     /// # Errors
     /// As for [`send_text`](Self::send_text).
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
-        self.send_message(|connection, output| connection.send_prepared(prepared, output))
+        let len = prepared.payload().len();
+        self.send_message(len, |connection, output| connection.send_prepared(prepared, output))
     }
 
     /// Sends a ping with at most 125 bytes (RFC 6455 section 5.5.2); its pong comes as an event.
@@ -250,11 +253,15 @@ impl<'p> Peer<'p> {
     /// Sends what is in the batch, and then what senders have queued since it began.
     pub fn end_batch(&mut self, batch: &mut Batch) {
         if !batch.is_empty() {
+            let before = self.link.outbox.len();
             if !batch.items.is_empty() {
                 self.send_items(batch);
             }
             self.send_frames(&mut batch.frames);
-            self.link.note_level(self.connection.config());
+            if !self.link.senders_answer() {
+                self.link.note_others(before, self.connection.config());
+            }
+            self.link.note_level(self.connection);
             self.shared.list_flush(self.link);
         }
         if let Some(memory) = batch.frames.take_spare() {
@@ -297,22 +304,32 @@ impl<'p> Peer<'p> {
 
     #[inline(never)]
     fn send_any_text(&mut self, text: &str) -> Result<(), SendError> {
-        self.send_message(|connection, output| connection.send_text(text, output))
+        self.send_message(text.len(), |connection, output| connection.send_text(text, output))
     }
 
     #[inline(never)]
     fn send_any_binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.send_message(|connection, output| connection.send_binary(payload, output))
+        self.send_message(payload.len(), |connection, output| {
+            connection.send_binary(payload, output)
+        })
     }
 
     fn send_message(
         &mut self,
+        len: usize,
         send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         if self.link.rare.is_some() {
             self.let_senders_go_first()?;
         }
-        let sent = self.send(send);
+        self.shared.let_groups_go_first(self.link, self.connection);
+        let limits = self.connection.config();
+        let total = self.link.outbox.len().saturating_add(len).saturating_add(HEADER_BYTES_MAX);
+        let sent = if total > limits.outbox_bytes_max && self.link.takes_any(limits) {
+            self.send_alone(send)
+        } else {
+            self.send(send)
+        };
         self.shared.stats.messages_sent += u64::from(sent.is_ok());
         sent
     }
@@ -380,7 +397,7 @@ impl<'p> Peer<'p> {
         if let Some(queue) = &rare.queue {
             queue.reserve_beyond(outgoing.cost());
             rare.pending.push_back(outgoing);
-            self.link.set(Flag::Congested);
+            self.link.set(Flag::Passed);
         }
     }
 
@@ -407,15 +424,41 @@ impl<'p> Peer<'p> {
     ) -> Result<(), SendError> {
         self.shared.let_groups_go_first(self.link, self.connection);
         self.shared.lend(self.link, SEND_BYTES);
-        let mut output = self.shared.output(self.link);
-        let sent = send(self.connection, &mut output);
+        let before = self.link.outbox.len();
+        let sent = send(self.connection, &mut self.shared.output(self.link));
+        self.note_said(before, sent);
+        sent
+    }
+
+    /// Sends into an outbox of its own, which takes a message of any size, and appends that.
+    #[cold]
+    #[inline(never)]
+    fn send_alone(
+        &mut self,
+        send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let before = self.link.outbox.len();
+        let mut alone = Outbox::new();
+        let sent = send(self.connection, &mut self.shared.output_into(&mut alone));
+        self.shared.outboxes.lend(&mut self.link.outbox);
+        self.link.outbox.append_all(alone);
+        self.note_said(before, sent);
+        sent
+    }
+
+    /// What the handler says while it is told of what was read is an answer to that.
+    fn note_said(&mut self, before: usize, sent: Result<(), SendError>) {
         match sent {
-            Ok(()) => self.link.note_level(self.connection.config()),
-            Err(SendError::Full) => self.link.set(Flag::Congested),
+            Ok(()) => {
+                if !self.link.is(Flag::Answers) {
+                    self.link.note_others(before, self.connection.config());
+                }
+                self.link.note_level(self.connection);
+            }
+            Err(SendError::Full) => self.link.note_refused(),
             Err(_) => {}
         }
         self.shared.list_flush(self.link);
-        sent
     }
 }
 
@@ -435,58 +478,5 @@ impl fmt::Debug for Peer<'_> {
             .field("key", &self.link.key)
             .field("remote", &self.link.remote())
             .finish_non_exhaustive()
-    }
-}
-
-/// Where a reactor's open sessions are found by key, whatever their handlers are.
-pub(crate) trait Directory {
-    fn find(&mut self, key: Key) -> Option<(&mut Link, &mut Connection)>;
-}
-
-/// All open sessions of a reactor, lent to `Service::tasks`.
-pub struct Peers<'p> {
-    sessions: &'p mut dyn Directory,
-    shared: &'p mut Shared,
-}
-
-impl<'p> Peers<'p> {
-    pub(crate) fn new(sessions: &'p mut dyn Directory, shared: &'p mut Shared) -> Self {
-        Self { sessions, shared }
-    }
-
-    /// The session with this key. None if it is not open, or gone.
-    pub fn get(&mut self, key: Key) -> Option<Peer<'_>> {
-        let (link, connection) = self.sessions.find(key)?;
-        Some(Peer::new(link, connection, self.shared))
-    }
-
-    /// The time at the beginning of this turn.
-    #[must_use]
-    pub fn now(&self) -> Instant {
-        self.shared.now
-    }
-
-    /// How many sessions are open.
-    #[must_use]
-    pub fn open_sessions(&self) -> usize {
-        self.shared.open
-    }
-
-    /// What the reactor has counted.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.shared.stats
-    }
-
-    /// The reactor's handle.
-    #[must_use]
-    pub fn handle(&self) -> Handle {
-        Handle { mailbox: Arc::clone(&self.shared.mailbox) }
-    }
-}
-
-impl fmt::Debug for Peers<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Peers").finish_non_exhaustive()
     }
 }

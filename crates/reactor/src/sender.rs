@@ -247,13 +247,14 @@ impl Sender {
         queue.waiting.store(true, Ordering::SeqCst);
         let outstanding = queue.outstanding.load(Ordering::SeqCst);
         let total = outstanding.saturating_add(payload_bytes).saturating_add(HEADER_BYTES_MAX);
-        let has_room = outstanding <= queue.low_mark() && total <= queue.bytes_max;
+        let has_room = outstanding <= queue.bytes_max / 2 && total <= queue.bytes_max;
         if has_room || outstanding == 0 {
             if state.wakers.is_none() {
                 queue.waiting.store(false, Ordering::SeqCst);
             }
             return Poll::Ready(Ok(()));
         }
+        queue.was_waited_for.store(true, Ordering::Relaxed);
         let wakers = state.wakers.get_or_insert_default();
         if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
             wakers.push(context.waker().clone());
@@ -291,6 +292,8 @@ pub(crate) struct Queue {
     resume: AtomicBool,
     /// Whether `wakers` may hold somebody.
     waiting: AtomicBool,
+    /// Somebody has waited for room.
+    pub(crate) was_waited_for: AtomicBool,
     /// Nothing more is taken. Written under the lock of `state`.
     closed: AtomicBool,
     state: Mutex<State>,
@@ -325,6 +328,7 @@ impl Queue {
             posted: AtomicBool::new(false),
             resume: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
+            was_waited_for: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             state: Mutex::default(),
         }
@@ -423,10 +427,6 @@ impl Queue {
         self.closed.load(Ordering::Acquire)
     }
 
-    fn low_mark(&self) -> usize {
-        self.bytes_max / 2
-    }
-
     /// Takes all messages with the memory that they lie in; whatever is pushed from now on posts
     /// anew.
     pub(crate) fn take(&self, into: &mut VecDeque<Outgoing>) {
@@ -462,7 +462,7 @@ impl Queue {
             debug_assert!(before >= released - grown, "only what was reserved is released");
         }
         if self.waiting.load(Ordering::SeqCst)
-            && self.outstanding.load(Ordering::SeqCst) <= self.low_mark()
+            && self.outstanding.load(Ordering::SeqCst) <= self.bytes_max / 2
         {
             self.wake_all();
         }

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::decision::Deferred;
 use crate::error::Refused;
 use crate::link::Link;
-use crate::peer::Directory;
+use crate::peers::Directory;
 use crate::slab::Key;
 use crate::table::{Keyed, Table};
 

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sockeye_protocol::{
-    Buffers, CloseReason, Config as Limits, Connection, Instant, Output, Prepared, SendError,
+    Buffers, CloseReason, Config as Limits, Connection, Instant, Outbox, Output, Prepared,
+    SendError,
 };
 
 use crate::config::Config;
@@ -94,6 +95,12 @@ impl Shared {
             buffers: &mut self.pool,
             now: self.now,
         }
+    }
+
+    /// As [`output`](Self::output), for an outbox that is no session's.
+    pub(crate) fn output_into<'o>(&'o mut self, outbox: &'o mut Outbox) -> Output<'o> {
+        let (buffers, now) = (&mut self.pool, self.now);
+        Output { outbox, mask_keys: &mut self.entropy, buffers, now }
     }
 
     /// Ends a pause.
@@ -199,11 +206,13 @@ impl Shared {
         policy: Policy,
         prepared: &Prepared,
     ) {
+        let before = link.outbox.len();
         match connection.send_prepared(prepared, &mut self.output(link)) {
             Ok(()) => {
                 self.stats.deliveries += 1;
                 self.stats.messages_sent += 1;
-                link.note_level(connection.config());
+                link.note_others(before, connection.config());
+                link.note_level(connection);
                 self.list_flush(link);
             }
             Err(SendError::Full) => self.fall_behind(link, slot, policy, 1),
@@ -231,7 +240,7 @@ impl Shared {
             Policy::DropOldest { bytes_max } => bytes_max,
             _ => 0,
         };
-        link.set(Flag::Congested);
+        link.set(Flag::Passed);
         let rarer = link.rarer_mut();
         let Some(own) = rarer.memberships.iter_mut().find(|own| own.slot == slot) else { return };
         let newest = waiting.prepared.frame_len();
@@ -253,7 +262,7 @@ impl Shared {
 
     /// A member did not get `messages` messages.
     fn fall_behind(&mut self, link: &mut Link, slot: u32, policy: Policy, messages: u64) {
-        link.set(Flag::Congested);
+        link.set(Flag::Passed);
         if policy == Policy::Close {
             if let Some(slot) = self.memberships.slot(slot) {
                 slot.group.count_closed();
@@ -320,9 +329,10 @@ impl Shared {
             self.stats.messages_sent += sent;
         }
         if is_full {
-            link.set(Flag::Congested);
+            link.set(Flag::Passed);
         }
-        link.note_level(connection.config());
+        link.note_others(before, connection.config());
+        link.note_level(connection);
         link.settle_queue(released);
         // What has no room yet waits for the transport: to look again in the next turn would spin.
         if before == 0 || link.outbox.len() > before {

@@ -8,7 +8,8 @@ use crate::guard::guard;
 use crate::handler::Service;
 use crate::link::Flag;
 use crate::mailbox::Command;
-use crate::peer::{Directory, Peer};
+use crate::peer::Peer;
+use crate::peers::Directory;
 
 /// Room for so many stays from one turn to another; what a burst needed is given back.
 const COMMANDS_KEPT: usize = 8192;

@@ -80,6 +80,7 @@ fn write_pieces<E: Engine>(
         shared.stats.deliveries += piece.messages;
         shared.stats.messages_sent += piece.messages;
         given = piece.offset_next;
+        link.note_others(0, connection.config());
         write_open(engine, shared, link, connection);
         if !link.outbox.is_empty() || link.is_remarkable() {
             keep_rest(link, piece);

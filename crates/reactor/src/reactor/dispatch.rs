@@ -426,7 +426,7 @@ fn tell_control<H: Handler>(
     handler: &mut H,
     event: Event<'_>,
 ) {
-    link.note_level(connection.config());
+    link.note_level(connection);
     link.set(Flag::Hastened);
     let is_held = connection.is_held();
     let mut peer = Peer::new(link, connection, shared);
@@ -480,7 +480,7 @@ fn feed_received<H: Handler>(
 ) {
     match connection.received(count, &mut shared.output(link)) {
         Ok(Some(event)) => {
-            link.note_level(connection.config());
+            link.note_level(connection);
             link.put(Flag::Long, payload_len(&event) >= LONG_BYTES_MIN);
             shared.stats.messages_received += 1;
             let mut peer = Peer::new(link, connection, shared);

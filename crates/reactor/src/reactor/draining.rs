@@ -12,7 +12,8 @@ use crate::guard::guard;
 use crate::handler::Service;
 use crate::link::Flag;
 use crate::outcome::{Cause, Outcome};
-use crate::peer::{Directory, Peer};
+use crate::peer::Peer;
+use crate::peers::Directory;
 use crate::session::{Phase, Session};
 use crate::slab::Key;
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sockeye_protocol::{CloseCode, Connection};
+use sockeye_protocol::{CloseCode, Connection, Outbox};
 
 use super::Reactor;
 use crate::engine::{Engine, Sent};
@@ -16,6 +16,9 @@ use crate::session::{Open, Phase, Session};
 use crate::shared::Shared;
 use crate::slab::Key;
 use crate::timers::Precision;
+
+/// Above the mark a pong takes less than what a write has made free, so that pings grow nothing.
+const PONG_PAID_BY: usize = 1024;
 
 impl<S: Service, E: Engine> Reactor<S, E> {
     /// Looks at every session on the list once. What that wakes is looked at in the next turn, which
@@ -62,7 +65,11 @@ impl<S: Service, E: Engine> Reactor<S, E> {
         if connection.is_held() {
             shared.let_end(link, connection);
         }
+        let waited = link.outbox.len();
         write_open(engine, shared, link, connection);
+        if waited >= link.outbox.len() + PONG_PAID_BY {
+            answer_ping(shared, link, connection);
+        }
         relieve(shared, link, connection, handler);
         balance_keepalive(shared, link, connection);
         link.settle_queue(0);
@@ -139,7 +146,7 @@ pub(super) fn write_open_at_once<E: Engine>(
     if waited && !link.is(Flag::Blocked) {
         connection.postpone_pong(shared.now);
     }
-    link.note_level(connection.config());
+    link.note_level(connection);
 }
 
 /// One write. An error does not end the session yet: what has arrived whole is still delivered.
@@ -199,25 +206,42 @@ fn note_broken(shared: &mut Shared, link: &mut Link, error: &io::Error) {
     shared.list_flush(link);
 }
 
-/// Opens a congested session again once its outbox is below the low mark, and tells the handler of
-/// any that was above the high one.
+/// Answers the newest ping behind all that waits, where the outbox does not fall below its mark for long:
+/// a peer that reads all the time would take the other end for dead.
+fn answer_ping(shared: &mut Shared, link: &mut Link, connection: &mut Connection) {
+    if link.outbox.is_empty() {
+        return;
+    }
+    let mut alone = Outbox::new();
+    connection.outbox_drained(&mut shared.output_into(&mut alone));
+    if !alone.is_empty() {
+        link.outbox.append_all(alone);
+    }
+}
+
+/// Reads a congested session again once few answers wait, or none can follow, and tells the handler of
+/// any outbox that was above the high mark and is below the low one.
 fn relieve<H: Handler>(
     shared: &mut Shared,
     link: &mut Link,
     connection: &mut Connection,
     handler: &mut H,
 ) {
-    let was_above = link.is(Flag::Congested) || link.is(Flag::Passed);
-    if !was_above || !link.has_room(connection.config()) {
+    if link.is(Flag::Congested)
+        && (link.has_room_for_answers(connection.config()) || !connection.is_open())
+    {
+        link.unset(Flag::Congested);
+        shared.list_ready(link);
+    }
+    if !link.is(Flag::Passed) || !link.has_room(connection.config()) {
         return;
     }
-    link.unset(Flag::Congested);
     link.unset(Flag::Passed);
     let before = link.outbox.len();
     let mut output = shared.output(link);
     connection.outbox_drained(&mut output);
     shared.push_pending(link, connection);
-    if !link.is(Flag::Panicked) && !link.is(Flag::Congested) && connection.is_open() {
+    if !link.is(Flag::Panicked) && !link.is(Flag::Passed) && connection.is_open() {
         let told = guard(|| handler.writable(&mut Peer::new(link, connection, shared)));
         if told == Err(Panicked) {
             link.set(Flag::Panicked);

@@ -297,9 +297,11 @@ pub(super) fn open<H: Handler>(
     let opened = guard(|| {
         handler.open(&mut Peer::new(link, connection, shared));
         if !input.is_empty() {
+            link.set(Flag::Answers);
             feed(shared, link, connection, handler, &mut input);
         }
     });
+    link.unset(Flag::Answers);
     if opened.is_err() {
         link.set(Flag::Panicked);
     }

@@ -121,8 +121,9 @@ fn expire_open<H>(shared: &mut Shared, link: &mut Link, open: &mut Open<H>) {
     }
     let paused_since = link.rarer().and_then(|rarer| rarer.paused_since);
     let pause_ended = paused_since.is_some_and(|since| since + shared.config.pause_within <= now);
-    if link.is(Flag::Blocked) {
-        // A ping may lie behind what the kernel does not take; that has a limit of its own.
+    if link.blocked_since().is_some() {
+        // A ping may lie behind what the kernel does not take; that has a limit of its own. Room that
+        // it has told of has not been used yet.
         connection.postpone_pong(now);
     }
     // What has arrived and waits for its turn may be what the deadline waits for.

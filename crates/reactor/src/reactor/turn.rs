@@ -10,7 +10,7 @@ use crate::engine::{COMPLETIONS_AT_ONCE, Completion, Engine};
 use crate::guard::{Panicked, guard, guarded_drop};
 use crate::handler::Service;
 use crate::link::{Flag, key_of};
-use crate::peer::Peers;
+use crate::peers::Peers;
 
 /// A loop that turns this late has slept, or was held up or stopped.
 const LONG: Duration = Duration::from_secs(1);

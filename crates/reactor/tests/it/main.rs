@@ -17,6 +17,7 @@ mod frames;
 mod handover;
 mod heap;
 mod keys;
+mod mutual;
 mod opening;
 mod outward;
 mod panics;

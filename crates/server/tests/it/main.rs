@@ -15,6 +15,7 @@ mod hand;
 mod heap;
 mod hostile;
 mod last_words;
+mod mutual;
 mod naming;
 mod order;
 mod parked;
