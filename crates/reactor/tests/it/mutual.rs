@@ -117,7 +117,7 @@ fn two_handlers_that_go_on_when_there_is_room_do_not_wait_for_each_other() {
 /// Each answers what it hears with more than that, for ever: that has no end within bounds, so they
 /// hold each other back, and both end.
 #[test]
-fn two_handlers_that_answer_with_more_than_they_hear_end_within_bounds() {
+fn threat_q2_two_handlers_that_answer_with_more_than_they_hear_end_within_bounds() {
     let script: Script = Rc::new(|peer, moment| {
         if let Moment::Event(Event::Binary(payload)) = moment {
             for _ in 0..2 {
@@ -292,7 +292,7 @@ fn a_ping_behind_a_stream_without_an_end_is_answered() {
 
 /// While much waits pings are heard, and the newest is answered when it has gone.
 #[test]
-fn a_ping_behind_what_a_sender_says_is_answered_when_that_has_gone() {
+fn threat_q1_a_ping_behind_what_a_sender_says_is_answered_when_that_has_gone() {
     let mut world = World::new(silent());
     let mut client = world.open();
     client.wire.set_window(0);
