@@ -328,7 +328,7 @@ impl<'p> Peer<'p> {
         let sent = if total > limits.outbox_bytes_max && self.link.takes_any(limits) {
             self.send_alone(send)
         } else {
-            self.send(send)
+            self.say(send)
         };
         self.shared.stats.messages_sent += u64::from(sent.is_ok());
         sent
@@ -423,6 +423,14 @@ impl<'p> Peer<'p> {
         send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
         self.shared.let_groups_go_first(self.link, self.connection);
+        self.say(send)
+    }
+
+    /// As [`send`](Self::send), when all that was published has gone first.
+    fn say(
+        &mut self,
+        send: impl FnOnce(&mut Connection, &mut Output<'_>) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
         self.shared.lend(self.link, SEND_BYTES);
         let before = self.link.outbox.len();
         let sent = send(self.connection, &mut self.shared.output(self.link));

@@ -120,7 +120,7 @@ fn code(source: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn threat_q9_c11_unsafe_code_is_where_it_is_proved() {
     let mut found = Vec::new();
-    for package in ["protocol", "reactor", "server", "cli"] {
+    for package in ["protocol", "reactor", "server", "tokio", "cli"] {
         let mut files = Vec::new();
         sources(&root().join("crates").join(package).join("src"), &mut files);
         for file in files {
