@@ -1,4 +1,4 @@
-//! A request as routes, guards and small responses see it.
+//! A request as routes, guards and small responses see it, and what stays of it with its connection.
 
 use std::sync::Arc;
 
@@ -113,6 +113,42 @@ impl<'r> Request<'r> {
     /// The group of this name; one group for the whole server.
     pub fn group(&self, name: &str) -> Group {
         self.groups.named(name)
+    }
+}
+
+/// What stays of a request with its connection. A pointer wide, and nothing behind it where nothing stays.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Option<Box<Rest>>);
+
+#[derive(Debug)]
+struct Rest {
+    params: Params,
+    query: Option<Box<str>>,
+    attachments: Attachments,
+}
+
+impl Kept {
+    pub(crate) fn new(params: Params, query: Option<&str>, attachments: Attachments) -> Self {
+        if params.is_empty() && query.is_none() && attachments.is_empty() {
+            return Self(None);
+        }
+        Self(Some(Box::new(Rest { params, query: query.map(Box::from), attachments })))
+    }
+
+    #[track_caller]
+    pub(crate) fn param(&self, name: &str) -> &str {
+        match &self.0 {
+            Some(rest) => rest.params.expect(name),
+            None => panic!("the route's path has no parameter {name:?}, and no other"),
+        }
+    }
+
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.0.as_ref()?.query.as_deref()
+    }
+
+    pub(crate) fn attached<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.as_ref()?.attachments.find()
     }
 }
 

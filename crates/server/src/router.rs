@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::attachments::Attachments;
-
 /// Patterns such as `/ws/{version}/productos`, the most specific first.
 ///
 /// A path is split at its slashes and then percent-decoded, once; so `%2F` is a character of a segment and no separator,
@@ -147,72 +145,37 @@ impl Pattern {
         if !self.segments.iter().zip(segments).all(fits) {
             return None;
         }
-        if self.names.is_empty() {
-            return Some(Params::default());
-        }
         let is_parameter = |(own, _): &(&Segment, _)| matches!(own, Segment::Parameter);
         let values = self.segments.iter().zip(segments).filter(is_parameter);
         let values = values.map(|(_, value)| Box::from(value.as_ref())).collect();
-        let named = Named { names: Arc::clone(&self.names), values, ..Named::default() };
-        Some(Params(Some(Box::new(named))))
+        Some(Params { names: Arc::clone(&self.names), values })
     }
 }
 
-/// The parameters of one request's path, decoded, its query, and what a guard has attached. A pointer wide, and nothing
-/// behind it where there are none.
+/// The parameters of one request's path, decoded.
 #[derive(Debug, Default)]
-pub(crate) struct Params(Option<Box<Named>>);
-
-#[derive(Debug, Default)]
-struct Named {
+pub(crate) struct Params {
     names: Arc<[Box<str>]>,
     values: Box<[Box<str>]>,
-    query: Option<Box<str>>,
-    attachments: Attachments,
 }
 
 impl Params {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// The parameter of this name, which a mistake in the program is the only reason not to have.
     #[track_caller]
     pub(crate) fn expect(&self, name: &str) -> &str {
         match self.find(name) {
             Some(value) => value,
-            None => panic!("the route's path has no parameter {name:?}, only {:?}", self.names()),
+            None => panic!("the route's path has no parameter {name:?}, only {:?}", self.names),
         }
-    }
-
-    /// The same, with what followed the question mark.
-    pub(crate) fn with_query(mut self, query: Option<&str>) -> Self {
-        if let Some(query) = query {
-            self.0.get_or_insert_default().query = Some(query.into());
-        }
-        self
-    }
-
-    pub(crate) fn query(&self) -> Option<&str> {
-        self.0.as_ref()?.query.as_deref()
-    }
-
-    /// The same, with what a guard has attached.
-    pub(crate) fn with_attachments(mut self, attachments: Attachments) -> Self {
-        if !attachments.is_empty() {
-            self.0.get_or_insert_default().attachments = attachments;
-        }
-        self
-    }
-
-    pub(crate) fn attached<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.0.as_ref()?.attachments.find()
-    }
-
-    fn names(&self) -> &[Box<str>] {
-        self.0.as_ref().map_or(&[], |named| &named.names)
     }
 
     fn find(&self, name: &str) -> Option<&str> {
-        let named = self.0.as_ref()?;
-        let position = named.names.iter().position(|other| **other == *name)?;
-        named.values.get(position).map(AsRef::as_ref)
+        let position = self.names.iter().position(|other| **other == *name)?;
+        self.values.get(position).map(AsRef::as_ref)
     }
 }
 

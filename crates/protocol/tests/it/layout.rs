@@ -113,3 +113,24 @@ fn the_protocol_opens_no_socket_and_reads_no_clock() {
         }
     }
 }
+
+/// A fuzz target is a crate of its own: what it includes from ours stands alone.
+#[test]
+fn what_fuzz_targets_include_uses_nothing_of_its_crate() {
+    let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/fuzz_targets");
+    let mut files = Vec::new();
+    sources(&targets, &mut files);
+    let mut included = 0;
+    for file in files {
+        let source = fs::read_to_string(&file).expect("a fuzz target");
+        for line in source.lines() {
+            let Some(path) = line.strip_prefix("#[path = \"") else { continue };
+            let path = targets.join(path.strip_suffix("\"]").expect("a path"));
+            let source = fs::read_to_string(&path).expect("what a fuzz target includes");
+            let product = source.split("#[cfg(test)]").next().expect("the product's part");
+            assert!(!product.contains("crate::"), "{} uses its crate", path.display());
+            included += 1;
+        }
+    }
+    assert_eq!(included, 1, "the router");
+}

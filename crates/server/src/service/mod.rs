@@ -15,7 +15,7 @@ use sockeye_reactor::{
 };
 
 use crate::executor::{Clock, Executor};
-use crate::request::{Request, Response};
+use crate::request::{Kept, Request, Response};
 use crate::router::Params;
 use crate::socket::{Context, Dial, Hearing, Home, Opening, SocketHandler};
 
@@ -99,7 +99,7 @@ impl LoopService {
                 Session::Socket(SocketHandler::new(Opening {
                     home: Arc::clone(&self.context.home),
                     role: Role::Server,
-                    params: params.with_query(request.query()).with_attachments(attachments),
+                    kept: Kept::new(params, request.query(), attachments),
                     subprotocol: subprotocol.map(Into::into),
                     launch: make(&self.app)?,
                 }))
@@ -157,7 +157,7 @@ impl Service for LoopService {
         let handler = Session::Socket(SocketHandler::new(Opening {
             home: Arc::clone(&self.context.home),
             role: Role::Client,
-            params: Params::default(),
+            kept: Kept::default(),
             subprotocol: None,
             // Nobody waits any more: the socket is dropped, and the connection closed with 1000.
             launch: Box::new(|opened| drop(filler.fill(opened))),

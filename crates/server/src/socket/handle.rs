@@ -33,7 +33,7 @@ impl SocketHandle {
     /// What a guard has attached to the request: see [`Sender::attached`](crate::Sender::attached). It lives as long as
     /// there is a handle.
     pub fn attached<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.0.params.attached()
+        self.0.kept.attached()
     }
 
     /// Where the connection stands.

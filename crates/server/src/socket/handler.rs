@@ -15,7 +15,7 @@ use super::queue::Closed;
 use super::receiver::Receiver;
 use super::shared::{About, Shared};
 use crate::executor::Local;
-use crate::router::Params;
+use crate::request::Kept;
 
 /// Turns what the loop reports into what a [`Socket`] yields.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ enum Stage {
 pub(crate) struct Opening {
     pub(crate) home: Arc<Home<Shared>>,
     pub(crate) role: Role,
-    pub(crate) params: Params,
+    pub(crate) kept: Kept,
     pub(crate) subprotocol: Option<Box<str>>,
     /// Given the socket, or why there is none.
     pub(crate) launch: Box<dyn FnOnce(Result<Socket, ConnectError>)>,
@@ -144,10 +144,10 @@ impl Drop for Left<'_> {
 impl Handler for SocketHandler {
     fn open(&mut self, peer: &mut Peer<'_>) {
         let Stage::Opening(opening) = std::mem::replace(&mut self.0, Stage::Ended) else { return };
-        let Opening { home, role, params, subprotocol, launch } = *opening;
+        let Opening { home, role, kept, subprotocol, launch } = *opening;
         // Only an outward connection learns it from its peer.
         let subprotocol = subprotocol.or_else(|| peer.subprotocol().map(Into::into));
-        let about = About { params, subprotocol, address: peer.remote() };
+        let about = About { kept, subprotocol, address: peer.remote() };
         let shared = Shared::new(home, peer.sender(), role, about);
         let socket = Socket::new(Receiver::new(&shared));
         self.0 = Stage::Open(Arc::clone(&shared));

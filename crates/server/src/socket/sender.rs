@@ -173,20 +173,20 @@ impl Sender {
     /// with 1011 and nothing else.
     #[track_caller]
     pub fn param(&self, name: &str) -> &str {
-        self.shared().params.expect(name)
+        self.shared().kept.param(name)
     }
 
     /// What followed the question mark in the target that was asked for, not decoded: where a page puts a token, since it
     /// can set no headers. A [guard](crate::ServerBuilder::guard) sees all of the request.
     pub fn query(&self) -> Option<&str> {
-        self.shared().params.query()
+        self.shared().kept.query()
     }
 
     /// What a [guard](crate::ServerBuilder::guard) has attached to the request, of exactly this type: the user that it
     /// found, for instance. `None` if it attached no such, and for a connection that was made outward. What is found may be
     /// kept: it does not borrow the socket, nor keep it open.
     pub fn attached<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.shared().params.attached()
+        self.shared().kept.attached()
     }
 
     /// The group of this name; one group for the whole server.

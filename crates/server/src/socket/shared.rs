@@ -20,7 +20,7 @@ use super::queue::{Closed, Inbox, Messages, State, Taken};
 use crate::error::Error;
 use crate::executor::{self, Local, TaskKey};
 use crate::message::Message;
-use crate::router::Params;
+use crate::request::Kept;
 use sockeye_reactor::mutex::Mutex;
 
 /// One allocation per socket, beside its task and its future.
@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     id: SocketId,
     pub(super) home: Arc<Home<Self>>,
     pub(super) outward: sockeye_reactor::Sender,
-    pub(super) params: Params,
+    pub(super) kept: Kept,
     /// Boxed twice, since most have none.
     pub(super) subprotocol: Option<Box<Box<str>>>,
     address: Address,
@@ -72,12 +72,12 @@ impl Shared {
         role: Role,
         about: About,
     ) -> Arc<Self> {
-        let About { params, subprotocol, address } = about;
+        let About { kept, subprotocol, address } = about;
         let shared = Arc::new(Self {
             id: SocketId::next(),
             home,
             outward,
-            params,
+            kept,
             subprotocol: subprotocol.map(Box::new),
             address: Address::new(address),
             role,
@@ -414,7 +414,7 @@ impl Wake for Shared {
 /// What is known of a connection when it opens.
 #[derive(Debug)]
 pub(crate) struct About {
-    pub(crate) params: Params,
+    pub(crate) kept: Kept,
     pub(crate) subprotocol: Option<Box<str>>,
     pub(crate) address: Remote,
 }
