@@ -95,9 +95,9 @@ pub struct Connection {
     #[expect(clippy::box_collection, reason = "a connection is small while it idles")]
     pending_pong: Option<Box<Vec<u8>>>,
     role: Role,
-    /// Messages of up to 125 bytes need nothing but to be taken: a server's, without a limit that they
-    /// could be above.
-    takes_short: bool,
+    /// Messages that lie whole in the input need nothing but to be taken: a server's, without a limit
+    /// that 125 bytes could be above.
+    takes_plain: bool,
     /// Messages are framed as they are: a server's, without compression.
     sends_plain: bool,
     /// What ends the connection is not answered before the caller says so.
@@ -131,7 +131,7 @@ impl Connection {
             close_deadline: None,
             pending_pong: None,
             role,
-            takes_short: role == Role::Server && is_unlimited,
+            takes_plain: role == Role::Server && is_unlimited,
             sends_plain: role == Role::Server,
             holds_ends: false,
             config,
@@ -187,8 +187,8 @@ impl Connection {
 
     /// Takes the next message if it is as most are: a client's, in one frame (section 5.2) of at most 125
     /// bytes of payload that lies whole at the beginning of `input`, and with nothing to be said about it. `None`: nothing was taken, and what is
-    /// there is for [`receive`](Self::receive), which begins with this. A driver that calls this first
-    /// hands most messages to its user without a [`Result`] around them.
+    /// there is for [`receive_medium`](Self::receive_medium), or for [`receive`](Self::receive), which begins with both.
+    /// A driver that calls this first hands most messages to its user without a [`Result`] around them.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -209,9 +209,7 @@ impl Connection {
         input: &mut &'b mut [u8],
         now: Instant,
     ) -> Option<Event<'b>> {
-        // Nothing is owed, and a message that lies whole in the input cannot begin or end one in
-        // progress: it is a sign of life and nothing else.
-        if !self.takes_short || !self.closing.is_receiving() || self.pending_pong.is_some() {
+        if !self.takes_plain_now() {
             return None;
         }
         let event = self.reader.next_short(input)?;
@@ -219,14 +217,51 @@ impl Connection {
         Some(event)
     }
 
+    /// As [`receive_short`](Self::receive_short), for the next length: 126 to 65,535 bytes of payload, which
+    /// stands in 16 bits (section 5.2). Where one such message comes, more of them mostly follow, so that a
+    /// driver asks for them in a loop of its own.
+    #[inline(always)]
+    pub fn receive_medium<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        now: Instant,
+    ) -> Option<Event<'b>> {
+        if !self.takes_plain_now() {
+            return None;
+        }
+        let event = self.reader.next_medium(self.config.message_bytes_max, input)?;
+        self.keepalive.hear(now);
+        Some(event)
+    }
+
+    /// Whether nothing is owed: a message that lies whole in the input cannot begin or end one in
+    /// progress, so it is a sign of life then and nothing else.
+    #[inline(always)]
+    fn takes_plain_now(&self) -> bool {
+        self.takes_plain && self.closing.is_receiving() && self.pending_pong.is_none()
+    }
+
     /// As [`receive`](Self::receive), for a driver that has just heard from
-    /// [`receive_short`](Self::receive_short) that no short message is next: what it takes is whatever
-    /// else section 5 allows.
+    /// [`receive_short`](Self::receive_short) that no short message is next: what it takes is one of
+    /// [medium](Self::receive_medium) length, or whatever else section 5 allows.
     ///
     /// # Errors
     ///
     /// As [`receive`](Self::receive).
     pub fn receive_any<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        output: &mut Output<'_>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        if let Some(event) = self.receive_medium(input, output.now) {
+            return Ok(Some(event));
+        }
+        self.receive_rare(input, output)
+    }
+
+    /// What neither of the short ways takes.
+    #[inline(never)]
+    fn receive_rare<'b>(
         &mut self,
         input: &mut &'b mut [u8],
         output: &mut Output<'_>,

@@ -15,8 +15,15 @@ const PIECE_BYTES: usize = 2 * 1024;
 #[inline]
 pub(crate) fn append(target: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.len() <= PIECE_BYTES {
-        return target.extend_from_slice(bytes);
+        target.extend_from_slice(bytes);
+    } else {
+        append_pieces(target, bytes);
     }
+}
+
+/// Not inlined, so that shorter copies need no registers for it.
+#[inline(never)]
+fn append_pieces(target: &mut Vec<u8>, bytes: &[u8]) {
     target.reserve(bytes.len());
     for piece in bytes.chunks(PIECE_BYTES) {
         target.extend_from_slice(piece);

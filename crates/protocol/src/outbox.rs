@@ -268,19 +268,19 @@ impl Outbox {
     /// Appends two pieces if the only segment has room for them and no more than `bytes_max` bytes wait
     /// then; returns whether it did.
     #[inline]
-    pub(crate) fn append_short(
+    pub(crate) fn append_framed<const HEADER_LEN: usize>(
         &mut self,
-        header: [u8; 2],
+        header: [u8; HEADER_LEN],
         payload: &[u8],
         bytes_max: usize,
     ) -> bool {
         let (Segment::Owned(tail), None) = (&mut self.first, &self.rest) else { return false };
-        let len = self.len.saturating_add(header.len() + payload.len());
-        if len > bytes_max || tail.capacity() - tail.len() < header.len() + payload.len() {
+        let len = self.len.saturating_add(HEADER_LEN + payload.len());
+        if len > bytes_max || tail.capacity() - tail.len() < HEADER_LEN + payload.len() {
             return false;
         }
         tail.extend_from_slice(&header);
-        tail.extend_from_slice(payload);
+        copying::append(tail, payload);
         self.len = len;
         true
     }

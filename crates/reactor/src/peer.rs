@@ -74,10 +74,7 @@ impl<'p> Peer<'p> {
     /// [`SendError::NotOpen`]: the session is closing.
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
-        if let Some(outbox) = plain_outbox(self.link)
-            && self.connection.send_short_text(text, outbox)
-        {
-            self.shared.stats.messages_sent += 1;
+        if self.send_plain(|connection, outbox| connection.send_short_text(text, outbox)) {
             return Ok(());
         }
         self.send_any_text(text)
@@ -98,10 +95,7 @@ impl<'p> Peer<'p> {
     /// As for [`send_text`](Self::send_text).
     #[inline]
     pub fn send_binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        if let Some(outbox) = plain_outbox(self.link)
-            && self.connection.send_short_binary(payload, outbox)
-        {
-            self.shared.stats.messages_sent += 1;
+        if self.send_plain(|connection, outbox| connection.send_short_binary(payload, outbox)) {
             return Ok(());
         }
         self.send_any_binary(payload)
@@ -302,18 +296,39 @@ impl<'p> Peer<'p> {
         Handle { mailbox: Arc::clone(&self.shared.mailbox) }
     }
 
+    /// Sends in a way that asks for little, if nobody else has something to say before, and the outbox will
+    /// be looked at in this turn. False: nothing was done.
+    #[inline(always)]
+    fn send_plain(&mut self, send: impl FnOnce(&mut Connection, &mut Outbox) -> bool) -> bool {
+        if self.link.rare.is_some() || !self.link.is(Flag::ListedFlush) {
+            return false;
+        }
+        let sent = self.link.outbox.lent().is_some_and(|outbox| send(self.connection, outbox));
+        if sent {
+            self.shared.stats.messages_sent += 1;
+        }
+        sent
+    }
+
     #[inline(never)]
     fn send_any_text(&mut self, text: &str) -> Result<(), SendError> {
+        if self.send_plain(|connection, outbox| connection.send_medium_text(text, outbox)) {
+            return Ok(());
+        }
         self.send_message(text.len(), |connection, output| connection.send_text(text, output))
     }
 
     #[inline(never)]
     fn send_any_binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        if self.send_plain(|connection, outbox| connection.send_medium_binary(payload, outbox)) {
+            return Ok(());
+        }
         self.send_message(payload.len(), |connection, output| {
             connection.send_binary(payload, output)
         })
     }
 
+    #[inline(never)]
     fn send_message(
         &mut self,
         len: usize,
@@ -468,15 +483,6 @@ impl<'p> Peer<'p> {
         }
         self.shared.list_flush(self.link);
     }
-}
-
-/// The outbox, if nobody else has something to say before, and it will be looked at in this turn.
-#[inline]
-fn plain_outbox(link: &mut Link) -> Option<&mut Outbox> {
-    if link.rare.is_some() || !link.is(Flag::ListedFlush) {
-        return None;
-    }
-    link.outbox.lent()
 }
 
 impl fmt::Debug for Peer<'_> {

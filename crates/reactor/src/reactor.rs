@@ -7,6 +7,7 @@ mod accept;
 mod outward;
 mod opening;
 mod dispatch;
+mod feeding;
 mod ending;
 mod delivering;
 mod flush;

@@ -60,13 +60,38 @@ impl Connection {
         self.send_short(Opcode::Binary, payload, outbox)
     }
 
+    /// As [`send_short_text`](Self::send_short_text), for the next length: 126 to 65,535 bytes.
+    #[inline]
+    pub fn send_medium_text(&mut self, text: &str, outbox: &mut Outbox) -> bool {
+        self.send_medium(Opcode::Text, text.as_bytes(), outbox)
+    }
+
+    /// As [`send_medium_text`](Self::send_medium_text), for a binary message.
+    #[inline]
+    pub fn send_medium_binary(&mut self, payload: &[u8], outbox: &mut Outbox) -> bool {
+        self.send_medium(Opcode::Binary, payload, outbox)
+    }
+
+    #[inline(always)]
+    fn send_medium(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox) -> bool {
+        if !self.sends_frames_as_they_are() {
+            return false;
+        }
+        message::write_medium(outbox, opcode, payload, self.outbox_mark())
+    }
+
     #[inline(always)]
     fn send_short(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox) -> bool {
         if payload.len() > CONTROL_BYTES_MAX || !self.sends_frames_as_they_are() {
             return false;
         }
-        let bytes_max = self.config.outbox_high_mark.min(self.config.outbox_bytes_max);
-        message::write_short(outbox, opcode, payload, bytes_max)
+        message::write_short(outbox, opcode, payload, self.outbox_mark())
+    }
+
+    /// A mark above the limit would never be reached.
+    #[inline(always)]
+    fn outbox_mark(&self) -> usize {
+        self.config.outbox_high_mark.min(self.config.outbox_bytes_max)
     }
 
     /// Sends a text message as it is, even if compression was agreed on: for secrets, since the
@@ -329,6 +354,19 @@ impl Connection {
 
     #[inline(never)]
     fn send_any(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        output: &mut Output<'_>,
+    ) -> Result<(), SendError> {
+        if self.send_medium(opcode, payload, output.outbox) {
+            return Ok(());
+        }
+        self.send_rare(opcode, payload, output)
+    }
+
+    #[inline(never)]
+    fn send_rare(
         &mut self,
         opcode: Opcode,
         payload: &[u8],

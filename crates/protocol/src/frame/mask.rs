@@ -146,16 +146,17 @@ pub(crate) fn unmask_text(key: [u8; 4], payload: &mut [u8]) -> Result<&str, Inva
 }
 
 /// Takes the payload out of a frame of `frame_len` bytes at the beginning of `input`, unmasked in place,
-/// if it is UTF-8; if not, everything is as it was. It has at most [`SHORT_BYTES_MAX`] bytes.
+/// if it is UTF-8; if not, everything is as it was. Inlined where what is known of the lengths tells
+/// which way it goes.
 #[inline(always)]
-pub(crate) fn take_short_text<'b>(
+pub(crate) fn take_text<'b>(
     key: [u8; 4],
     header_len: usize,
     frame_len: usize,
     input: &mut &'b mut [u8],
 ) -> Option<&'b str> {
     let payload = input.get_mut(header_len..frame_len)?;
-    if !unmask_is_short_text(key, payload) {
+    if !unmask_is_text(key, payload) {
         mask(key, payload);
         return None;
     }
@@ -165,16 +166,20 @@ pub(crate) fn take_short_text<'b>(
     Some(unsafe { core::str::from_utf8_unchecked(payload) })
 }
 
-/// As [`take_short_text`], for bytes of any kind.
+/// As [`take_text`], for bytes of any kind.
 #[inline(always)]
-pub(crate) fn take_short<'b>(
+pub(crate) fn take_bytes<'b>(
     key: [u8; 4],
     header_len: usize,
     frame_len: usize,
     input: &mut &'b mut [u8],
 ) -> Option<&'b [u8]> {
     let payload = input.split_off_mut(..frame_len)?.get_mut(header_len..)?;
-    mask_any_short(key, payload);
+    if payload.len() > SHORT_BYTES_MAX {
+        mask_long::<false>(key, payload);
+    } else {
+        mask_any_short(key, payload);
+    }
     Some(payload)
 }
 
@@ -185,7 +190,7 @@ fn mask_any_short(key: [u8; 4], payload: &mut [u8]) {
 }
 
 /// Unmasks in place and returns whether `payload` is UTF-8 then.
-#[inline]
+#[inline(always)]
 fn unmask_is_text(key: [u8; 4], payload: &mut [u8]) -> bool {
     if payload.len() > SHORT_BYTES_MAX {
         return unmask_is_long_text(key, payload);
@@ -223,9 +228,20 @@ fn is_text(payload: &[u8]) -> bool {
     utf8::check(payload).is_ok()
 }
 
-/// Block by block, so that what is checked still lies in the nearest cache. Blocks of ASCII, which
-/// are told while they are unmasked, are not looked at again.
+/// As [`unmask_is_text`], for more than [`SHORT_BYTES_MAX`] bytes. Most texts fit a block.
+#[inline(never)]
 fn unmask_is_long_text(key: [u8; 4], payload: &mut [u8]) -> bool {
+    if payload.len() > BLOCK_BYTES {
+        return unmask_is_text_in_blocks(key, payload);
+    }
+    mask_long::<true>(key, payload) & NOT_ASCII == 0 || is_text(payload)
+}
+
+/// Block by block, so that what is checked still lies in the nearest cache. Blocks of ASCII, which
+/// are told while they are unmasked, are not looked at again, and what stands behind an error is only
+/// unmasked.
+#[inline(never)]
+fn unmask_is_text_in_blocks(key: [u8; 4], payload: &mut [u8]) -> bool {
     // How many bytes are whole characters: blocks that are ASCII, since `mask_seen` returns the
     // bits of all the bytes that it leaves, and what `check_prefix` finds to be whole characters.
     // None of them changes afterwards.
@@ -239,7 +255,10 @@ fn unmask_is_long_text(key: [u8; 4], payload: &mut [u8]) -> bool {
             checked = end;
         } else {
             let unchecked = payload.get(checked..end).unwrap_or_default();
-            let Ok(len) = utf8::check_prefix(unchecked) else { return false };
+            let Ok(len) = utf8::check_prefix(unchecked) else {
+                mask(key, payload.get_mut(end..).unwrap_or_default());
+                return false;
+            };
             checked += len;
         }
         start = end;
@@ -424,6 +443,12 @@ fn mask_long<const SEEN: bool>(key: [u8; 4], payload: &mut [u8]) -> u64 {
         // SAFETY: the machine has AVX2, which is all that the function asks for.
         return unsafe { mask_avx2::<SEEN>(key, payload) };
     }
+    mask_anywhere::<SEEN>(key, payload)
+}
+
+/// [`mask_vectors`], compiled for any machine. Not inlined, so that others need no registers for it.
+#[inline(never)]
+fn mask_anywhere<const SEEN: bool>(key: [u8; 4], payload: &mut [u8]) -> u64 {
     mask_vectors::<SEEN>(key, payload)
 }
 

@@ -12,7 +12,7 @@ pub use header::FrameHeader;
 #[cfg(feature = "deflate")]
 pub(crate) use header::RESERVED_1;
 pub use mask::{MaskKeys, Unmasked, append_masked, mask, rotate_key};
-pub(crate) use mask::{append_unmasked, take_short, take_short_text, unmask_known, unmask_text};
+pub(crate) use mask::{append_unmasked, take_bytes, take_text, unmask_known, unmask_text};
 pub use opcode::Opcode;
 pub use reader::{Chunk, FrameReader};
-pub(crate) use reader::{RawChunk, ShortMessage, WholeMessage};
+pub(crate) use reader::{PlainMessage, RawChunk, WholeMessage};

@@ -138,28 +138,52 @@ impl<'b> WholeMessage<'b> {
     }
 }
 
-/// An unfragmented message of a client's with no more than the 125 bytes whose length stands in its
-/// header's second byte, whole in the input: most of all messages.
-pub(crate) struct ShortMessage {
+/// An unfragmented message of a client's that lies whole in the input: what most messages are. Who
+/// looks for one refuses nothing, so each rule still has one place.
+pub(crate) struct PlainMessage {
     pub(crate) opcode: Opcode,
     pub(crate) key: [u8; 4],
+    pub(crate) header_len: usize,
     pub(crate) frame_len: usize,
 }
 
-impl ShortMessage {
-    /// Of the header's two bytes and the key.
-    pub(crate) const HEADER_BYTES: usize = 6;
-
-    /// Looks at what is next, between two messages. It refuses nothing, so each rule still has one place.
+impl PlainMessage {
+    /// The message that is next, between two messages, if it has no more than the 125 bytes whose
+    /// length stands in its header's second byte.
     #[inline(always)]
-    pub(crate) fn at_start_of(input: &[u8]) -> Option<Self> {
+    pub(crate) fn short(input: &[u8]) -> Option<Self> {
         let [first @ (0x81 | 0x82), second @ 0x80..=0xFD, key @ ..] = *input.first_chunk::<6>()?
         else {
             return None;
         };
+        Self::whole(first, key, 6, usize::from(second & 0x7F), input)
+    }
+
+    /// As [`short`](Self::short), if it has the 126 to 65,535 bytes whose length stands in the two
+    /// bytes behind that, and no more than `bytes_max`.
+    #[inline(always)]
+    pub(crate) fn medium(bytes_max: usize, input: &[u8]) -> Option<Self> {
+        let [first @ (0x81 | 0x82), 0xFE, high, low, key @ ..] = *input.first_chunk::<8>()? else {
+            return None;
+        };
+        let payload_len = usize::from(u16::from_be_bytes([high, low]));
+        if payload_len < 126 || payload_len > bytes_max {
+            return None;
+        }
+        Self::whole(first, key, 8, payload_len, input)
+    }
+
+    #[inline(always)]
+    fn whole(
+        first: u8,
+        key: [u8; 4],
+        header_len: usize,
+        payload_len: usize,
+        input: &[u8],
+    ) -> Option<Self> {
         let opcode = if first == 0x81 { Opcode::Text } else { Opcode::Binary };
-        let frame_len = usize::from(second & 0x7F) + Self::HEADER_BYTES;
-        (frame_len <= input.len()).then_some(Self { opcode, key, frame_len })
+        let frame_len = payload_len + header_len;
+        (frame_len <= input.len()).then_some(Self { opcode, key, header_len, frame_len })
     }
 }
 

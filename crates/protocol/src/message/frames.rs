@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::writer::{SENT_FROM_WHERE_IT_LIES, framed_len};
+use super::writer::{SENT_FROM_WHERE_IT_LIES, framed_len, medium_header};
 use crate::copying;
 use crate::frame::{FrameHeader, Opcode};
 use crate::outbox::Outbox;
@@ -78,6 +78,17 @@ impl Frames {
 
     #[inline(never)]
     fn push_any(&mut self, opcode: Opcode, payload: &[u8]) {
+        match medium_header(opcode, payload.len()) {
+            Some(header) if self.bytes.capacity() - self.bytes.len() >= 4 + payload.len() => {
+                self.bytes.extend_from_slice(&header);
+                copying::append(&mut self.bytes, payload);
+            }
+            _ => self.push_rare(opcode, payload),
+        }
+    }
+
+    #[inline(never)]
+    fn push_rare(&mut self, opcode: Opcode, payload: &[u8]) {
         let payload_len = payload.len() as u64;
         let header = FrameHeader { fin: true, opcode, mask: None, payload_len };
         self.bytes.reserve(FrameHeader::BYTES_MAX + payload.len());

@@ -15,4 +15,4 @@ pub use prepared::Prepared;
 pub(crate) use reader::MessageReader;
 #[cfg(feature = "deflate")]
 pub(crate) use writer::write_compressed;
-pub(crate) use writer::{framed_len, write, write_owned, write_shared, write_short};
+pub(crate) use writer::{framed_len, write, write_medium, write_owned, write_shared, write_short};

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::deflate::Inflater;
 use crate::error::{ProtocolError, Violation};
 use crate::event::{Event, Payload, Text};
-use crate::frame::{self, Opcode, ShortMessage, WholeMessage};
+use crate::frame::{self, Opcode, PlainMessage, WholeMessage};
 use crate::role::Role;
 use crate::time::Instant;
 use crate::utf8;
@@ -62,13 +62,31 @@ impl MessageReader {
         if self.progress.is_some() {
             return None;
         }
-        let ShortMessage { opcode, key, frame_len } = ShortMessage::at_start_of(input)?;
-        let header_len = ShortMessage::HEADER_BYTES;
+        self.take(PlainMessage::short(input)?, input)
+    }
+
+    /// As [`next_short`](Self::next_short), for messages of 126 to 65,535 bytes, but no more than
+    /// `bytes_max`.
+    #[inline(always)]
+    pub(crate) fn next_medium<'b>(
+        &mut self,
+        bytes_max: usize,
+        input: &mut &'b mut [u8],
+    ) -> Option<Event<'b>> {
+        if self.progress.is_some() {
+            return None;
+        }
+        self.take(PlainMessage::medium(bytes_max, input)?, input)
+    }
+
+    #[inline(always)]
+    fn take<'b>(&mut self, message: PlainMessage, input: &mut &'b mut [u8]) -> Option<Event<'b>> {
+        let PlainMessage { opcode, key, header_len, frame_len } = message;
         let event = if opcode == Opcode::Text {
-            let text = frame::take_short_text(key, header_len, frame_len, input)?;
+            let text = frame::take_text(key, header_len, frame_len, input)?;
             Event::Text(Text::borrowed(text))
         } else {
-            let payload = frame::take_short(key, header_len, frame_len, input)?;
+            let payload = frame::take_bytes(key, header_len, frame_len, input)?;
             Event::Binary(Payload::borrowed(payload))
         };
         self.frame_offset = self.next_offset;

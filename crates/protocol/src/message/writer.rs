@@ -46,10 +46,32 @@ pub(crate) fn write_short(
 ) -> bool {
     match u8::try_from(payload.len()) {
         Ok(length @ 0..=125) => {
-            outbox.append_short([0x80 | opcode.bits(), length], payload, bytes_max)
+            outbox.append_framed([0x80 | opcode.bits(), length], payload, bytes_max)
         }
         _ => false,
     }
+}
+
+/// As [`write_short`], for a message of 126 to 65,535 bytes.
+#[inline(always)]
+pub(crate) fn write_medium(
+    outbox: &mut Outbox,
+    opcode: Opcode,
+    payload: &[u8],
+    bytes_max: usize,
+) -> bool {
+    match medium_header(opcode, payload.len()) {
+        Some(header) => outbox.append_framed(header, payload, bytes_max),
+        None => false,
+    }
+}
+
+/// The header of a server's message of 126 to 65,535 bytes.
+#[inline(always)]
+pub(super) fn medium_header(opcode: Opcode, payload_len: usize) -> Option<[u8; 4]> {
+    let length @ 126.. = u16::try_from(payload_len).ok()? else { return None };
+    let [high, low] = length.to_be_bytes();
+    Some([0x80 | opcode.bits(), 126, high, low])
 }
 
 /// Appends a whole message. A long payload is not copied but masked where it lies, and its memory

@@ -23,6 +23,7 @@ mod outbox;
 mod pair;
 mod properties;
 mod security;
+mod medium;
 mod short;
 mod support;
 mod threats;

@@ -1,25 +1,44 @@
 //! The ways for what most messages are: what they take, and that they leave everything else alone.
 
-use sockeye_protocol::{Config, Outbox, Role};
+use sockeye_protocol::{Config, Connection, Event, Instant, Outbox, Role};
 
 use crate::support::{Endpoint, describe, frame};
 
-/// The same bytes, taken with and without the short way first; what it refuses is as it was.
-fn assert_taken_alike(role: Role, config: &Config, bytes: &[u8], begun: &[u8]) -> bool {
+/// One of the ways.
+pub(crate) type Way = for<'b> fn(&mut Connection, &mut &'b mut [u8], Instant) -> Option<Event<'b>>;
+
+/// Fewer than a frame of a client's has, so that nothing lies whole in what is fed.
+const PIECE_BYTES: usize = 5;
+
+/// The same bytes, taken with this way first and taken in pieces, which are for neither of the ways.
+/// What it refuses is as it was.
+pub(crate) fn assert_taken_alike(
+    way: Way,
+    role: Role,
+    config: &Config,
+    bytes: &[u8],
+    begun: &[u8],
+) -> bool {
     let mut plain = Endpoint::new(role, config.clone());
     let mut endpoint = Endpoint::new(role, config.clone());
     assert_eq!(plain.feed(begun), endpoint.feed(begun));
     let mut buffer = bytes.to_vec();
     let mut input = &mut buffer[..];
-    let now = endpoint.now;
-    let event = endpoint.connection.receive_short(&mut input, now).map(|event| describe(&event));
-    let (rest, is_short) = (input.to_vec(), event.is_some());
+    let event = way(&mut endpoint.connection, &mut input, endpoint.now);
+    let event = event.map(|event| describe(&event));
+    let (rest, is_taken) = (input.to_vec(), event.is_some());
     assert!(bytes.ends_with(&rest));
-    assert_eq!(is_short, rest.len() < bytes.len(), "{} bytes are left", rest.len());
+    assert_eq!(is_taken, rest.len() < bytes.len(), "{} bytes are left", rest.len());
     endpoint.events.extend(event);
-    assert_eq!(plain.feed(bytes), endpoint.feed(&rest));
+    let fed = endpoint.feed(&rest);
+    let pieces = bytes.chunks(PIECE_BYTES).map(|piece| plain.feed(piece));
+    assert_eq!(pieces.fold(Ok(()), Result::and), fed);
     assert_eq!(plain.record(), endpoint.record());
-    is_short
+    is_taken
+}
+
+fn is_short(role: Role, config: &Config, bytes: &[u8], begun: &[u8]) -> bool {
+    assert_taken_alike(Connection::receive_short, role, config, bytes, begun)
 }
 
 #[test]
@@ -30,7 +49,7 @@ fn frm_11_txt_01_every_short_message_of_a_client_goes_the_short_way() {
         for (first, payload) in [(0x81, text.as_bytes()), (0x82, &[0xFF; 125][..len])] {
             let mut bytes = frame(Role::Server, first, payload);
             bytes.extend(frame(Role::Server, 0x81, b"and another"));
-            assert!(assert_taken_alike(Role::Server, &Config::default(), &bytes, b""), "{len}");
+            assert!(is_short(Role::Server, &Config::default(), &bytes, b""), "{len}");
         }
     }
 }
@@ -62,8 +81,7 @@ fn frm_10_txt_02_what_is_not_as_most_are_is_left_where_it_lies() {
         }
     }
     for (what, bytes) in &cases {
-        let is_short = assert_taken_alike(Role::Server, &Config::default(), bytes, b"");
-        assert!(!is_short, "{what}");
+        assert!(!is_short(Role::Server, &Config::default(), bytes, b""), "{what}");
     }
 }
 
@@ -77,7 +95,7 @@ fn ctl_02_frm_15_what_the_connection_is_about_may_need_the_long_way() {
     narrow.outbox_high_mark = 0;
     let mut awaits_pong = frame(Role::Server, 0x89, b"1");
     awaits_pong.extend(frame(Role::Server, 0x89, b"2"));
-    for (what, config, begun, is_short) in [
+    for (what, config, begun, expected) in [
         ("as usual", Config::default(), Vec::new(), true),
         ("a limit that it might be above", small, Vec::new(), false),
         ("no frame is allowed", none, Vec::new(), false),
@@ -86,10 +104,10 @@ fn ctl_02_frm_15_what_the_connection_is_about_may_need_the_long_way() {
         ("a pong is owed", narrow, awaits_pong, false),
         ("it is closing", Config::default(), frame(Role::Server, 0x88, &[3, 232]), false),
     ] {
-        assert_eq!(assert_taken_alike(Role::Server, &config, &good, &begun), is_short, "{what}");
+        assert_eq!(is_short(Role::Server, &config, &good, &begun), expected, "{what}");
     }
     let to_client = frame(Role::Client, 0x81, b"good");
-    assert!(!assert_taken_alike(Role::Client, &Config::default(), &to_client, b""));
+    assert!(!is_short(Role::Client, &Config::default(), &to_client, b""));
 }
 
 /// What is sent the short way is what is sent the other way, and nothing is sent in part.

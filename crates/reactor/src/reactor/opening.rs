@@ -4,7 +4,7 @@ use sockeye_protocol::handshake::{BodyMode, Head, Header, Response, ServerHandsh
 use sockeye_protocol::{Connection, Instant, Role};
 
 use super::Reactor;
-use super::dispatch::feed;
+use super::feeding::feed;
 use crate::decision::{Accept, Decision};
 use crate::engine::{Engine, Input};
 use crate::guard::{Panicked, guard, guarded_drop};
