@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::drain::{DrainPlan, DrainReport};
-use crate::engine::{Address, Engine};
+use crate::engine::{Address, Engine, GivenListener};
 use crate::handle::Handle;
 use crate::handler::Service;
 use crate::reactor::Reactor;
@@ -79,27 +79,56 @@ impl Cluster {
         E: Engine + 'static,
         F: Fn(usize) -> io::Result<Reactor<S, E>> + Send + Sync + 'static,
     {
+        Self::start_on(Vec::new(), spreading, threads, addresses, make)
+    }
+
+    /// As [`start_spreading`](Self::start_spreading), and on what listens already. One reactor can
+    /// accept from such a listener, so the first does and hands each connection to whoever has the
+    /// fewest sessions, as with [`Spreading::HandOver`]. What `spreading` says holds for `addresses`.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start), and a listener that [is none](crate::engine::InvalidListener)
+    /// or whose kind the engine does not know.
+    pub fn start_on<S, E, F>(
+        given: Vec<GivenListener>,
+        spreading: Spreading,
+        threads: usize,
+        addresses: &[Address],
+        make: F,
+    ) -> io::Result<Self>
+    where
+        S: Service + 'static,
+        E: Engine + 'static,
+        F: Fn(usize) -> io::Result<Reactor<S, E>> + Send + Sync + 'static,
+    {
+        // Before anybody is served.
+        given.iter().try_for_each(GivenListener::check)?;
         let make = Arc::new(make);
         let mut cluster = Self { members: Vec::new(), addresses: addresses.to_vec() };
         // Whoever hands over must know the others before it accepts the first connection, so it comes
         // last then.
-        let last = match spreading {
-            Spreading::SharedPort => None,
-            Spreading::HandOver => Some(0),
-        };
+        let shares_port = spreading == Spreading::SharedPort;
+        let last = (!shares_port || !given.is_empty()).then_some(0);
+        let mut given = Some(given);
         for index in (usize::from(last.is_some())..threads.max(1)).chain(last) {
             let (sender, receiver) = mpsc::channel();
             let make = Arc::clone(&make);
             let hands_over = last == Some(index);
-            let listens = last.is_none() || hands_over;
-            let wanted = if listens { cluster.addresses.clone() } else { Vec::new() };
+            let listens = shares_port || hands_over;
+            let mut wanted = Wanted::default();
+            if listens {
+                wanted.addresses.clone_from(&cluster.addresses);
+            }
+            if hands_over {
+                wanted.given = given.take().unwrap_or_default();
+            }
             let others: Vec<Handle> = match hands_over {
                 true => cluster.handles().cloned().collect(),
                 false => Vec::new(),
             };
             let thread = std::thread::Builder::new()
                 .name(format!("reactor-{index}"))
-                .spawn(move || run(|| make(index), &others, &wanted, &sender))?;
+                .spawn(move || run(|| make(index), &others, wanted, &sender))?;
             match receiver.recv() {
                 Ok((handle, bound)) => {
                     if listens {
@@ -192,11 +221,18 @@ impl fmt::Debug for Cluster {
 /// How much longer than its plan a drain is waited for.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// What one reactor listens at.
+#[derive(Default)]
+struct Wanted {
+    addresses: Vec<Address>,
+    given: Vec<GivenListener>,
+}
+
 /// One reactor's thread.
 fn run<S: Service, E: Engine>(
     make: impl FnOnce() -> io::Result<Reactor<S, E>>,
     others: &[Handle],
-    wanted: &[Address],
+    wanted: Wanted,
     started: &mpsc::Sender<(Handle, Vec<Address>)>,
 ) -> io::Result<()> {
     let mut reactor = make()?;
@@ -206,7 +242,10 @@ fn run<S: Service, E: Engine>(
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
         reactor.listen(address).map_err(named)
     };
-    let bound = wanted.iter().map(listen).collect::<Result<_, _>>()?;
+    let mut bound: Vec<Address> = wanted.addresses.iter().map(listen).collect::<Result<_, _>>()?;
+    for listener in wanted.given {
+        bound.push(reactor.listen_on(listener)?);
+    }
     // The starter waits for this; if it is gone, nobody wants the reactor.
     if started.send((reactor.handle(), bound)).is_err() {
         return Ok(());

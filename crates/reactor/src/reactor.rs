@@ -25,7 +25,7 @@ pub use self::turn::Turn;
 use crate::config::Config;
 use crate::crowd::Crowd;
 use crate::drain::DrainReport;
-use crate::engine::{Address, Completion, Engine};
+use crate::engine::{Address, Completion, Engine, GivenListener};
 use crate::entropy::Entropy;
 use crate::groups::Memberships;
 use crate::handle::Handle;
@@ -119,6 +119,17 @@ impl<S: Service, E: Engine> Reactor<S, E> {
     /// Those of the engine: the address is in use, or not ours.
     pub fn listen(&mut self, address: &Address) -> io::Result<Address> {
         let (id, bound) = self.engine.listen(address)?;
+        self.listeners.add(id, bound.clone());
+        Ok(bound)
+    }
+
+    /// Listens on what listens already, and returns its address. It is closed when the reactor stops
+    /// listening, at the beginning of a drain or when it is dropped.
+    ///
+    /// # Errors
+    /// Those of [`Engine::listen_on`]: it does not listen, or the engine knows no such listeners.
+    pub fn listen_on(&mut self, listener: impl Into<GivenListener>) -> io::Result<Address> {
+        let (id, bound) = self.engine.listen_on(listener.into())?;
         self.listeners.add(id, bound.clone());
         Ok(bound)
     }

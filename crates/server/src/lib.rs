@@ -90,7 +90,7 @@ pub use sockeye_protocol::{
 };
 #[cfg(feature = "deflate")]
 pub use sockeye_protocol::{Deflate, DeflateConfig, WindowBits};
-pub use sockeye_reactor::engine::{Address, Remote};
+pub use sockeye_reactor::engine::{Address, GivenListener, InvalidListener, Remote};
 pub use sockeye_reactor::{
     Cause, Config as LoopConfig, ConnectError, DrainPlan, DrainReport, Handle, Handler, Key,
     Outcome, Peer, Policy, Sender as PeerSender, Spreading,

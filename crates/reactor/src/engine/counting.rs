@@ -8,7 +8,8 @@ use std::time::Duration;
 use sockeye_protocol::{Instant, Outbox};
 
 use super::{
-    Address, Carrier, Completion, Engine, Handed, Input, ListenerId, Received, Remote, Sent, Wake,
+    Address, Carrier, Completion, Engine, GivenListener, Handed, Input, ListenerId, Received,
+    Remote, Sent, Wake,
 };
 
 /// Passes every call on to an engine and counts it, so that tests and measurements can say how many
@@ -118,6 +119,10 @@ impl<E: Engine> Engine for Counting<E> {
 
     fn listen(&mut self, address: &Address) -> io::Result<(ListenerId, Address)> {
         self.engine.listen(address)
+    }
+
+    fn listen_on(&mut self, listener: GivenListener) -> io::Result<(ListenerId, Address)> {
+        self.engine.listen_on(listener)
     }
 
     fn unlisten(&mut self, listener: ListenerId) {

@@ -11,8 +11,8 @@ use ::mio::{Events, Interest, Poll, Token, Waker};
 use sockeye_protocol::{Instant, Outbox};
 
 use super::{
-    Address, COMPLETIONS_AT_ONCE, Carrier, Completion, Engine, Handed, Input, ListenerId, Received,
-    Remote, Sent, Wake,
+    Address, COMPLETIONS_AT_ONCE, Carrier, Completion, Engine, GivenListener, Handed, Input,
+    ListenerId, Received, Remote, Sent, Wake,
 };
 use crate::buffers::ReceiveBuffer;
 use crate::slab::{Key, Slab};
@@ -101,6 +101,16 @@ impl Mio {
         listener.ok_or_else(gone)
     }
 
+    /// Gives a listener a number and begins to watch it.
+    fn watch_listener(&mut self, mut listener: Listener) -> io::Result<(ListenerId, Address)> {
+        let number = u32::try_from(self.listeners.len()).map_err(io::Error::other)?;
+        let bound = listener.address()?;
+        let id = ListenerId::new(number);
+        self.poll.registry().register(listener.source(), listener_token(id), Interest::READABLE)?;
+        self.listeners.push(Some(listener));
+        Ok((id, bound))
+    }
+
     /// Gives a stream a slot and begins to watch it.
     fn watch(&mut self, stream: Stream) -> io::Result<Carrier> {
         let key = self.streams.insert(stream);
@@ -162,13 +172,13 @@ impl Engine for Mio {
     }
 
     fn listen(&mut self, address: &Address) -> io::Result<(ListenerId, Address)> {
-        let number = u32::try_from(self.listeners.len()).map_err(io::Error::other)?;
-        let mut listener = Listener::bind(address, self.user_timeout)?;
-        let bound = listener.address()?;
-        let id = ListenerId::new(number);
-        self.poll.registry().register(listener.source(), listener_token(id), Interest::READABLE)?;
-        self.listeners.push(Some(listener));
-        Ok((id, bound))
+        let listener = Listener::bind(address, self.user_timeout)?;
+        self.watch_listener(listener)
+    }
+
+    fn listen_on(&mut self, listener: GivenListener) -> io::Result<(ListenerId, Address)> {
+        let listener = Listener::take_over(listener, self.user_timeout)?;
+        self.watch_listener(listener)
     }
 
     fn unlisten(&mut self, listener: ListenerId) {

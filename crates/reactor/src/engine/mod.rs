@@ -8,8 +8,10 @@
 mod counting;
 mod memory;
 mod mio;
+mod given;
 
 pub use counting::{Counters, Counting};
+pub use given::{GivenListener, InvalidListener};
 pub use memory::{Answer, Conditions, Memory, Network, Wire};
 pub use mio::Mio;
 
@@ -72,6 +74,19 @@ pub trait Engine {
     /// The address is in use, not ours, or of a kind that this engine does not know
     /// ([`io::ErrorKind::Unsupported`]).
     fn listen(&mut self, address: &Address) -> io::Result<(ListenerId, Address)>;
+
+    /// Takes over a listener that somebody else made, which is then like one of the engine's own, but
+    /// for what it shares with others who hold the same socket. Returns it with its address.
+    ///
+    /// # Errors
+    ///
+    /// It does not listen, or is not of the kind that its type says ([`InvalidListener`], inside of
+    /// [`io::ErrorKind::InvalidInput`]); [`io::ErrorKind::Unsupported`] if the engine knows no such
+    /// listeners, which is what an engine says that does not implement it. It is closed.
+    fn listen_on(&mut self, listener: GivenListener) -> io::Result<(ListenerId, Address)> {
+        drop(listener);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Stops listening; connections that nobody accepted are refused. Does nothing if the listener
     /// is gone already.
@@ -296,7 +311,10 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            // An abstract name is written with this sign for the zero before it.
+            Self::Unix(path) => {
+                write!(f, "unix:{}", path.display().to_string().replace('\0', "@"))
+            }
             Self::Memory(number) => write!(f, "memory:{number}"),
         }
     }

@@ -1,6 +1,6 @@
 //! Several reactors on threads, on real sockets.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sockeye_protocol::handshake::Head;
 use sockeye_protocol::{Event, Prepared};
-use sockeye_reactor::engine::{Address, Mio, Remote};
+use sockeye_reactor::engine::{Address, GivenListener, Mio, Remote};
 use sockeye_reactor::{
     Accept, Cluster, Config, Decision, DrainPlan, Group, Handler, Outcome, Peer, Policy, Reactor,
     Service, Spreading,
@@ -37,8 +37,8 @@ impl Service for Members {
     }
 }
 
-struct Client {
-    stream: TcpStream,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
     bytes: Vec<u8>,
 }
 
@@ -61,7 +61,7 @@ impl Client {
         self.bytes.extend_from_slice(&chunk[..count]);
     }
 
-    fn next(&mut self) -> (u8, Vec<u8>) {
+    pub(crate) fn next(&mut self) -> (u8, Vec<u8>) {
         loop {
             if let Some(frame) = take(&mut self.bytes) {
                 return frame;
@@ -133,13 +133,13 @@ fn a_cluster_that_is_dropped_stops_its_threads() {
 fn a_reactor_that_cannot_be_made_is_an_error() {
     let made = Cluster::start(2, &[], |index| match index {
         0 => Ok(Reactor::new(Mio::new()?, Members(Group::new()), Config::default())),
-        _ => Err(std::io::Error::other("not this one")),
+        _ => Err(io::Error::other("not this one")),
     });
     assert_eq!(made.expect_err("the second fails").to_string(), "not this one");
 }
 
 /// How many sessions each reactor has open.
-type Counts = Arc<[AtomicUsize; 3]>;
+pub(crate) type Counts = Arc<[AtomicUsize; 3]>;
 
 /// Tells its peer which reactor it is on.
 struct Local(Counts, usize);
@@ -167,26 +167,41 @@ impl Service for Locals {
     }
 }
 
-/// Three reactors, of which the first listens for all.
-fn handing_over(address: Address) -> (Cluster, Counts) {
+/// A cluster whose handlers tell on which reactor they are.
+pub(crate) fn counted(
+    given: Vec<GivenListener>,
+    spreading: Spreading,
+    threads: usize,
+    addresses: &[Address],
+) -> io::Result<(Cluster, Counts)> {
     let counts = Counts::default();
     let kept = Arc::clone(&counts);
-    let cluster = Cluster::start_spreading(Spreading::HandOver, 3, &[address], move |index| {
+    let cluster = Cluster::start_on(given, spreading, threads, addresses, move |index| {
         let service = Locals(Arc::clone(&counts), index);
         Ok(Reactor::new(Mio::new()?, service, Config::default()))
-    });
-    (cluster.expect("reactors that start"), kept)
+    })?;
+    Ok((cluster, kept))
 }
 
-fn loopback() -> Address {
+/// Three reactors, of which the first listens for all.
+fn handing_over(address: Address) -> (Cluster, Counts) {
+    counted(Vec::new(), Spreading::HandOver, 3, &[address]).expect("reactors that start")
+}
+
+pub(crate) fn loopback() -> Address {
     Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
 /// Clients with the index of the reactor that each is on.
 fn open_several(cluster: &Cluster, count: usize) -> Vec<(usize, Client)> {
     let [Address::Tcp(address)] = cluster.addresses() else { panic!("one TCP address") };
+    open_at(*address, count)
+}
+
+/// The same at one of several addresses.
+pub(crate) fn open_at(address: SocketAddr, count: usize) -> Vec<(usize, Client)> {
     let open = |_| {
-        let mut client = Client::open(*address);
+        let mut client = Client::open(address);
         let (_, index) = client.next();
         let index = String::from_utf8(index).expect("a number").parse().expect("a number");
         (index, client)
@@ -194,7 +209,7 @@ fn open_several(cluster: &Cluster, count: usize) -> Vec<(usize, Client)> {
     (0..count).map(open).collect()
 }
 
-fn read(counts: &Counts) -> [usize; 3] {
+pub(crate) fn read(counts: &Counts) -> [usize; 3] {
     std::array::from_fn(|index| counts[index].load(Ordering::SeqCst))
 }
 
@@ -225,24 +240,26 @@ fn one_listener_hands_each_connection_to_whoever_has_the_fewest() {
     assert_eq!(read(&counts), [0; 3]);
 }
 
+/// The stream when its upgrade has been answered.
+pub(crate) fn open_stream(mut stream: UnixStream) -> UnixStream {
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    stream.write_all(&request("/")).expect("a server that reads");
+    let mut bytes = Vec::new();
+    while take_head(&mut bytes).is_none() {
+        let mut chunk = [0; 4096];
+        let count = stream.read(&mut chunk).expect("bytes in time");
+        assert!(count > 0, "the server ended the stream");
+        bytes.extend_from_slice(&chunk[..count]);
+    }
+    stream
+}
+
 #[test]
 fn a_unix_socket_is_handed_over_as_well() {
     let path = std::env::temp_dir().join(format!("sockeye-handed-{}.sock", std::process::id()));
     let (cluster, counts) = handing_over(Address::Unix(path.clone()));
-    let open = |_| {
-        let mut stream = UnixStream::connect(&path).expect("a listener");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
-        stream.write_all(&request("/")).expect("a server that reads");
-        let mut bytes = Vec::new();
-        while take_head(&mut bytes).is_none() {
-            let mut chunk = [0; 4096];
-            let count = stream.read(&mut chunk).expect("bytes in time");
-            assert!(count > 0, "the server ended the stream");
-            bytes.extend_from_slice(&chunk[..count]);
-        }
-        stream
-    };
-    let _clients: Vec<UnixStream> = (0..6).map(open).collect();
+    let _clients: Vec<UnixStream> =
+        (0..6).map(|_| open_stream(UnixStream::connect(&path).expect("a listener"))).collect();
     assert_eq!(read(&counts), [2; 3]);
     drop(cluster);
     assert!(!path.exists());

@@ -14,6 +14,7 @@ mod ends;
 mod engine;
 mod faults;
 mod frames;
+mod given;
 mod handover;
 mod heap;
 mod keys;

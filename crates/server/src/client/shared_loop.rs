@@ -15,8 +15,14 @@ pub(super) fn context() -> io::Result<Arc<Context>> {
     let mut running = LOOP.get_or_init(Mutex::default).lock();
     if running.is_none() {
         let config = sockeye_reactor::Config::default();
-        *running =
-            Some(Loops::start(1, Spreading::default(), &Arc::new(App::new(0)), &config, &[])?);
+        *running = Some(Loops::start(
+            Vec::new(),
+            1,
+            Spreading::default(),
+            &Arc::new(App::new(0)),
+            &config,
+            &[],
+        )?);
     }
     running.as_ref().and_then(Loops::context).ok_or_else(|| io::Error::other("no loop"))
 }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::io;
+use std::mem::take;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye_protocol::handshake::{Header, InvalidHeader};
-use sockeye_reactor::engine::{Address, Mio};
+use sockeye_reactor::engine::{Address, GivenListener, Mio};
 use sockeye_reactor::{Handler, Spreading};
 
 use super::{Running, Server};
@@ -31,6 +32,7 @@ pub struct ServerBuilder {
     loops: usize,
     spreading: Spreading,
     listens: Vec<Address>,
+    given: Vec<GivenListener>,
     /// The first mistake in what was asked for, told when the server is bound.
     mistake: Option<Box<str>>,
 }
@@ -44,6 +46,7 @@ impl ServerBuilder {
             loops: 1,
             spreading: Spreading::default(),
             listens: Vec::new(),
+            given: Vec::new(),
             mistake: None,
         }
     }
@@ -264,6 +267,48 @@ impl ServerBuilder {
         self
     }
 
+    /// Serves on a socket that listens already, as well: a [`TcpListener`](std::net::TcpListener) or a
+    /// [`UnixListener`](std::os::unix::net::UnixListener) that the program made, with options of its own or before it gave
+    /// up a privilege, or that a service manager left open for it (socket activation). All loops serve what it brings: the
+    /// first accepts it, and hands each connection to the loop with the fewest.
+    ///
+    /// From now on it does not block, nor do clones of it. It is closed when the server drains or stops; clones and other
+    /// processes that hold the same socket go on with it. The file of a Unix listener is left where it is.
+    ///
+    /// One that does not listen, or is of another kind than its type says, is an [`Error::Io`] of
+    /// [`start`](Self::start) and [`bind`](Self::bind), with an [`InvalidListener`](crate::InvalidListener) inside.
+    ///
+    /// ```
+    /// use std::net::TcpListener;
+    /// use std::time::Duration;
+    /// use sockeye::{Error, Server, Socket, connect_blocking};
+    ///
+    /// async fn echo(mut socket: Socket) -> Result<(), Error> {
+    ///     loop {
+    ///         let message = socket.recv().await?;
+    ///         socket.send(message).await?;
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    /// let server = Server::builder().route("/echo", echo).listen_on(listener).start()?;
+    /// assert_eq!(server.local_addr(), Some(address));
+    ///
+    /// let mut socket = connect_blocking(&format!("ws://{address}/echo"))?;
+    /// socket.send_text("hi")?;
+    /// assert_eq!(socket.recv()?.as_text(), Some("hi"));
+    /// # drop(socket);
+    /// server.shutdown(Duration::from_secs(10));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn listen_on(mut self, listener: impl Into<GivenListener>) -> Self {
+        self.given.push(listener.into());
+        self
+    }
+
     /// Listens, and starts the server. Port 0 leaves the choice to the system: see [`Server::local_addr`].
     ///
     /// # Errors
@@ -294,22 +339,23 @@ impl ServerBuilder {
         Ok(())
     }
 
-    /// Starts the server at the Unix sockets alone.
+    /// Starts the server at the Unix sockets and on the given listeners alone.
     ///
     /// # Errors
     /// As [`bind`](Self::bind); and [`Error::Other`] if there is none.
-    pub fn start(self) -> Result<Server, Error> {
-        let (loops, spreading, listens) = (self.loops, self.spreading, self.listens.clone());
+    pub fn start(mut self) -> Result<Server, Error> {
+        let (loops, spreading) = (self.loops, self.spreading);
+        let (listens, given) = (take(&mut self.listens), take(&mut self.given));
         let (app, config) = self.into_parts()?;
-        if listens.is_empty() {
+        if listens.is_empty() && given.is_empty() {
             return Err(Error::message(
-                "the server has no address: bind it to one, or listen_unix",
+                "the server has no address: bind it to one, listen_unix, or listen_on a listener",
             ));
         }
         for address in &listens {
             ensure_unused(address)?;
         }
-        let loops = Loops::start(loops, spreading, &app, &config, &listens)?;
+        let loops = Loops::start(given, loops, spreading, &app, &config, &listens)?;
         Ok(Server { running: Arc::new(Running { app, loops }) })
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Condvar, PoisonError};
 
-use sockeye_reactor::engine::{Address, Engine, Mio};
+use sockeye_reactor::engine::{Address, Engine, GivenListener, Mio};
 use sockeye_reactor::{Cluster, Reactor, Spreading};
 
 use super::LoopService;
@@ -32,6 +32,7 @@ struct Running {
 impl Loops {
     /// Starts so many loops and waits until all of them listen.
     pub(crate) fn start(
+        given: Vec<GivenListener>,
         loops: usize,
         spreading: Spreading,
         app: &Arc<App>,
@@ -40,7 +41,7 @@ impl Loops {
     ) -> io::Result<Self> {
         let running = Arc::new(Running::default());
         let (app, config, told) = (Arc::clone(app), config.clone(), Arc::clone(&running));
-        let cluster = Cluster::start_spreading(spreading, loops, addresses, move |_index| {
+        let cluster = Cluster::start_on(given, spreading, loops, addresses, move |_index| {
             let mut engine = Mio::new()?;
             // A peer that is gone is noticed by the kernel even while its handler has reading paused.
             engine.set_user_timeout(

@@ -10,6 +10,7 @@ mod deflating;
 mod draining;
 mod examples;
 mod executing;
+mod given;
 mod grouping;
 mod hand;
 mod heap;

@@ -10,16 +10,25 @@ use std::time::Duration;
 
 use ::mio::event::Source;
 use ::mio::net::{TcpListener, UnixListener};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::super::{Address, Remote};
+use super::super::{Address, GivenListener, InvalidListener, Remote};
 use super::stream::{Stream, set_user_timeout};
 
 /// A socket that listens.
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, Arc<UnixSocket>),
+    Unix(UnixListener, Place),
+}
+
+/// Where a Unix listener is.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// At a path whose file is ours.
+    Own(Arc<UnixSocket>),
+    /// Where somebody else has put it, whose file is left alone.
+    Given(PathBuf),
 }
 
 impl Listener {
@@ -39,9 +48,32 @@ impl Listener {
             Address::Unix(path) => {
                 let shared = UnixSocket::at(path)?;
                 let own = shared.socket.try_clone()?;
-                Ok(Self::Unix(UnixListener::from_std(own.into()), shared))
+                Ok(Self::Unix(UnixListener::from_std(own.into()), Place::Own(shared)))
             }
             Address::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Takes over what listens already.
+    pub(super) fn take_over(
+        given: GivenListener,
+        user_timeout: Option<Duration>,
+    ) -> io::Result<Self> {
+        given.check()?;
+        let address = given.address()?;
+        match (given, address) {
+            (GivenListener::Tcp(listener), _) => {
+                listener.set_nonblocking(true)?;
+                // Accepted sockets inherit both, as those of our own listeners do.
+                SockRef::from(&listener).set_tcp_nodelay(true)?;
+                set_user_timeout(&listener, user_timeout)?;
+                Ok(Self::Tcp(TcpListener::from_std(listener)))
+            }
+            (GivenListener::Unix(listener), Address::Unix(path)) => {
+                listener.set_nonblocking(true)?;
+                Ok(Self::Unix(UnixListener::from_std(listener), Place::Given(path)))
+            }
+            (GivenListener::Unix(_), _) => Err(InvalidListener::OtherKind.into()),
         }
     }
 
@@ -49,7 +81,8 @@ impl Listener {
     pub(super) fn address(&self) -> io::Result<Address> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Address::Tcp),
-            Self::Unix(_, shared) => Ok(Address::Unix(shared.file.path.clone())),
+            Self::Unix(_, Place::Own(shared)) => Ok(Address::Unix(shared.file.path.clone())),
+            Self::Unix(_, Place::Given(path)) => Ok(Address::Unix(path.clone())),
         }
     }
 
@@ -225,14 +258,23 @@ mod tests {
     fn accepted_sockets_inherit_their_options() {
         let timeout = Some(Duration::from_secs(30));
         let address = Address::Tcp(([127, 0, 0, 1], 0).into());
-        let listener = Listener::bind(&address, timeout).expect("bind");
+        let own = Listener::bind(&address, timeout).expect("bind");
+        assert_inherits(own, timeout);
+        let given = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+        let given = Listener::take_over(given.into(), timeout).expect("it listens");
+        assert_inherits(given, timeout);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    fn assert_inherits(listener: Listener, timeout: Option<Duration>) {
         let Ok(Address::Tcp(bound)) = listener.address() else { panic!("a TCP address") };
         let _peer = TcpStream::connect(bound).expect("connect");
         let Listener::Tcp(listener) = listener else { panic!("a TCP listener") };
         // The handshake on the loopback is over when `connect` returns.
         let (accepted, _) = listener.accept().expect("accept");
         assert!(accepted.nodelay().expect("nodelay"));
-        let accepted = socket2::SockRef::from(&accepted);
+        let accepted = SockRef::from(&accepted);
         assert_eq!(accepted.tcp_user_timeout().expect("timeout"), timeout);
         assert!(accepted.nonblocking().expect("nonblocking"));
     }
