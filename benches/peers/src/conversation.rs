@@ -1,5 +1,6 @@
 //! Sockeye with an async function for each connection, polled on the loop.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use sockeye::{Policy, Server};
@@ -7,9 +8,13 @@ use sockeye::{Policy, Server};
 use crate::Fault;
 use crate::events::{limits, run};
 
-pub(crate) fn serve(broadcasts: bool, heartbeat: Option<Duration>) -> Result<(), Fault> {
+pub(crate) fn serve(
+    listener: TcpListener,
+    broadcasts: bool,
+    heartbeat: Option<Duration>,
+) -> Result<(), Fault> {
     let server = limits(Server::builder(), heartbeat);
-    run(if broadcasts {
+    let server = if broadcasts {
         server.route("/", async |mut socket| {
             let all = socket.group("all");
             socket.join(&all, Policy::Close).await?;
@@ -24,5 +29,6 @@ pub(crate) fn serve(broadcasts: bool, heartbeat: Option<Duration>) -> Result<(),
                 socket.send(message).await?;
             }
         })
-    })
+    };
+    run(server, listener)
 }

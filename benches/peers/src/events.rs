@@ -1,5 +1,6 @@
 //! Sockeye with events: what comes is answered from where it lies.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use sockeye::{Event, Group, Handler, Message, Peer, Policy, Server, ServerBuilder};
@@ -43,13 +44,18 @@ impl Handler for Member {
     }
 }
 
-pub(crate) fn serve(broadcasts: bool, heartbeat: Option<Duration>) -> Result<(), Fault> {
+pub(crate) fn serve(
+    listener: TcpListener,
+    broadcasts: bool,
+    heartbeat: Option<Duration>,
+) -> Result<(), Fault> {
     let server = limits(Server::builder(), heartbeat);
-    run(if broadcasts {
+    let server = if broadcasts {
         server.route_events("/", |request| Ok(Member(request.group("all"))))
     } else {
         server.route_events("/", |_| Ok(Echo))
-    })
+    };
+    run(server, listener)
 }
 
 /// The limits that all servers have, and pings after so much silence, if that is not to be the usual.
@@ -60,9 +66,9 @@ pub(crate) fn limits(server: ServerBuilder, heartbeat: Option<Duration>) -> Serv
     })
 }
 
-/// Serves on a port that the system chooses, on one thread.
-pub(crate) fn run(server: ServerBuilder) -> Result<(), Fault> {
-    let server = server.bind("127.0.0.1:0")?;
+/// Serves on one thread.
+pub(crate) fn run(server: ServerBuilder, listener: TcpListener) -> Result<(), Fault> {
+    let server = server.listen_on(listener).start()?;
     say(&server.local_addr().ok_or("it does not listen over TCP")?)?;
     server.wait();
     Ok(())

@@ -70,6 +70,9 @@ struct Arguments {
     /// Ping connections that are silent every so many seconds: known to the raw server and to Sockeye's
     #[arg(long)]
     heartbeat: Option<u64>,
+    /// The congestion control of the connections, instead of the system's own
+    #[arg(long)]
+    congestion: Option<String>,
     /// Stay on this processor
     #[arg(long)]
     cpu: Option<usize>,
@@ -83,41 +86,59 @@ fn main() -> Result<(), Fault> {
         rustix::thread::sched_setaffinity(None, &set)?;
     }
     raise_descriptor_limit();
+    let listener = listen(arguments.congestion.as_deref())?;
     let broadcast = arguments.broadcast;
     let heartbeat = arguments.heartbeat.map(Duration::from_secs);
     match arguments.name {
         Name::Raw if heartbeat.is_some() => {
-            raw::heartbeat(listen()?, heartbeat.unwrap_or_default())?;
+            raw::heartbeat(told(listener)?, heartbeat.unwrap_or_default())?;
         }
-        Name::Raw if broadcast => raw::broadcast(listen()?, usize::MAX)?,
+        Name::Raw if broadcast => raw::broadcast(told(listener)?, usize::MAX)?,
         Name::RawSingly if broadcast => {
-            raw::broadcast(listen()?, arguments.message_bytes.max(1))?;
+            raw::broadcast(told(listener)?, arguments.message_bytes.max(1))?;
         }
-        Name::Raw | Name::RawSingly => raw::echo(listen()?)?,
-        Name::Events => events::serve(broadcast, heartbeat)?,
+        Name::Raw | Name::RawSingly => raw::echo(told(listener)?)?,
+        Name::Events => events::serve(listener, broadcast, heartbeat)?,
         #[cfg(target_os = "linux")]
         Name::Uring if broadcast => return Err("it has no broadcast".into()),
         #[cfg(target_os = "linux")]
-        Name::Uring => uring::serve(listen()?)?,
-        Name::Async => conversation::serve(broadcast, heartbeat)?,
-        Name::Tokio => on_tokio::serve(listen()?, broadcast)?,
-        Name::Fastwebsockets => fastwebsockets::serve(listen()?, broadcast)?,
-        Name::SockudoWs => sockudo_ws::serve(listen()?, broadcast)?,
+        Name::Uring => uring::serve(told(listener)?)?,
+        Name::Async => conversation::serve(listener, broadcast, heartbeat)?,
+        Name::Tokio => on_tokio::serve(told(listener)?, broadcast)?,
+        Name::Fastwebsockets => fastwebsockets::serve(told(listener)?, broadcast)?,
+        Name::SockudoWs => sockudo_ws::serve(told(listener)?, broadcast)?,
         Name::TokioTungstenite => {
-            tokio_tungstenite::serve(listen()?, broadcast, arguments.window_bytes)?;
+            tokio_tungstenite::serve(told(listener)?, broadcast, arguments.window_bytes)?;
         }
-        Name::TokioWebsockets => tokio_websockets::serve(listen()?, broadcast)?,
+        Name::TokioWebsockets => tokio_websockets::serve(told(listener)?, broadcast)?,
     }
     Ok(())
 }
 
-/// A listener on a port that the system chooses, which is told.
-fn listen() -> io::Result<TcpListener> {
+/// A listener on a port that the system chooses. What it accepts has its congestion control.
+fn listen(congestion: Option<&str>) -> Result<TcpListener, Fault> {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    if let Some(name) = congestion {
+        set_congestion(&socket, name).map_err(|error| format!("--congestion {name}: {error}"))?;
+    }
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    let listener = TcpListener::from(socket);
+    Ok(TcpListener::from(socket))
+}
+
+#[cfg(target_os = "linux")]
+fn set_congestion(socket: &socket2::Socket, name: &str) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_tcp_congestion(socket, name)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_congestion(_socket: &socket2::Socket, _name: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The listener, when its address has been told. What comes before it is served waits.
+fn told(listener: TcpListener) -> io::Result<TcpListener> {
     say(&listener.local_addr()?)?;
     Ok(listener)
 }
@@ -133,4 +154,23 @@ fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     let _ = setrlimit(Resource::Nofile, limit);
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::TcpStream;
+
+    use rustix::net::sockopt::tcp_congestion;
+
+    use super::listen;
+
+    #[test]
+    fn what_is_accepted_has_the_congestion_control_of_its_listener() {
+        let listener = listen(Some("reno")).expect("everybody may have it");
+        let _client = TcpStream::connect(listener.local_addr().expect("an address"));
+        let (accepted, _) = listener.accept().expect("it has come");
+        assert_eq!(tcp_congestion(&accepted).expect("a name"), "reno");
+        let error = listen(Some("nobody")).expect_err("there is none").to_string();
+        assert!(error.starts_with("--congestion nobody: "), "{error}");
+    }
 }

@@ -12,8 +12,8 @@ use std::{env, fs};
 
 use clap::Parser;
 use sockeye_benches::compare::{
-    ASKED_FOR, EXPERIMENTS, Experiment, KINDS, Kind, Million, Plan, Results, all, crates, crowd,
-    crowd_section, file_of, measure, newest, plot, section, verdict,
+    ASKED_FOR, EXPERIMENTS, Experiment, KINDS, Kind, Million, Plan, Programs, Results, all, crates,
+    crowd, crowd_section, file_of, measure, newest, plot, section, verdict,
 };
 use sockeye_benches::report::{Setting, replace_between};
 
@@ -44,6 +44,10 @@ struct Arguments {
     /// Let the system choose processors
     #[arg(long)]
     no_pin: bool,
+    /// The congestion control of every socket; by default one that every Linux has and that does not pace by timers
+    #[arg(long, value_name = "NAME")]
+    #[cfg_attr(target_os = "linux", arg(default_value = "reno"))]
+    congestion: Option<String>,
     /// Instead of all that, open a million idle connections, or so many
     #[arg(long, value_name = "CONNECTIONS", num_args = 0..=1, default_missing_value = "1000000")]
     million: Option<usize>,
@@ -113,15 +117,17 @@ fn run_million(
     }
     let Arguments { seconds, ping_after: interval, .. } = *arguments;
     let million = Million { connections, seconds, interval };
-    let all = crowd(folder, &million, pins(arguments))?;
+    let all = crowd(&programs(arguments, folder), &million)?;
     let setting = Setting::read_with(root, SystemTime::now(), ["mio"].into_iter());
-    let section = crowd_section(&million, &all, &setting);
+    let section = crowd_section(&million, &all, arguments.congestion.as_deref(), &setting);
     print!("{section}");
     if arguments.no_docs { Ok(()) } else { replace_section(root, "million", &section) }
 }
 
-fn pins(arguments: &Arguments) -> bool {
-    !arguments.no_pin && std::thread::available_parallelism().map_or(1, usize::from) > 1
+fn programs<'a>(arguments: &'a Arguments, folder: &'a Path) -> Programs<'a> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let pin = !arguments.no_pin && processors > 1;
+    Programs { folder, pin, congestion: arguments.congestion.as_deref() }
 }
 
 /// The two programs, beside this one.
@@ -160,7 +166,7 @@ fn measure_all(
         let name = experiment.name();
         let is_idle = experiment.kind == Kind::Idle;
         let rounds = if is_idle { rounds.min(IDLE_ROUNDS_MAX) } else { rounds };
-        let plan = Plan { folder, rounds, pin: pins(arguments) };
+        let plan = Plan { programs: programs(arguments, folder), rounds };
         let outcome =
             measure(&plan, experiment, &peers, |round| eprint!("\r{name}: round {round}"))?;
         eprint!("\r\x1b[K");

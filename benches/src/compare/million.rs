@@ -1,12 +1,11 @@
 //! Very many idle connections with keepalive, over as many processes as descriptors ask for.
 
-use std::path::Path;
-
 use rustix::process::{Resource, getrlimit};
 use serde_json::Value;
 
 use super::peers::{OURS, Peer, RAW};
-use super::processes::{Server, keep_idle};
+use super::processes::{Programs, Server, keep_idle};
+use super::section::in_words;
 use crate::report::Setting;
 
 /// Descriptors that a server needs beside its connections.
@@ -40,7 +39,7 @@ pub struct Crowded {
 /// # Errors
 ///
 /// When a server or the load fails, as where ports, descriptors or memory do not suffice.
-pub fn crowd(folder: &Path, million: &Million, pin: bool) -> Result<Vec<Crowded>, String> {
+pub fn crowd(programs: &Programs<'_>, million: &Million) -> Result<Vec<Crowded>, String> {
     let limit = getrlimit(Resource::Nofile).maximum.and_then(|limit| usize::try_from(limit).ok());
     let per_process = limit.unwrap_or(1 << 20).saturating_sub(DESCRIPTORS_OWN).max(1);
     let processes = million.connections.div_ceil(per_process);
@@ -48,9 +47,9 @@ pub fn crowd(folder: &Path, million: &Million, pin: bool) -> Result<Vec<Crowded>
     let mut all = Vec::new();
     for peer in [RAW, OURS[0], OURS[1]] {
         eprintln!("{}: {} connections over {processes} processes", peer.label, million.connections);
-        let servers = (0..processes).map(|_| Server::start_with(folder, peer, &options, pin));
+        let servers = (0..processes).map(|_| Server::start_with(programs, peer, &options));
         let servers = servers.collect::<Result<Vec<_>, _>>()?;
-        let result = keep_idle(folder, &servers, million.connections, million.seconds, pin)?;
+        let result = keep_idle(programs, &servers, million.connections, million.seconds)?;
         all.push(read(peer, processes, &result).ok_or_else(|| format!("no result: {result}"))?);
     }
     Ok(all)
@@ -70,12 +69,18 @@ fn read(peer: Peer, processes: usize, result: &Value) -> Option<Crowded> {
 
 /// The text of the section: the setting, and a line for each kind of server.
 #[must_use]
-pub fn crowd_section(million: &Million, all: &[Crowded], setting: &Setting) -> String {
+pub fn crowd_section(
+    million: &Million,
+    all: &[Crowded],
+    congestion: Option<&str>,
+    setting: &Setting,
+) -> String {
     let mut text = format!(
-        "\n{}\n\n{} connections, a ping after {} s of silence, counted for {} s when all were open.\n\n\
+        "\n{}\nTCP congestion control: {}.\n\n{} connections, a ping after {} s of silence, counted for {} s when all were open.\n\n\
          | server | processes | memory, MB | bytes per connection | pings | processor time per ping, ns | against raw |\n\
          | --- | --- | --- | --- | --- | --- | --- |\n",
         setting.in_words(),
+        in_words(congestion),
         million.connections,
         million.interval,
         million.seconds
@@ -124,7 +129,8 @@ mod tests {
         let all = [(RAW, 5_000_000), (OURS[0], 5_500_000)];
         let all = all.map(|(peer, cpu)| read(peer, 2, &result(cpu)).expect("a result"));
         let million = Million { connections: 10_000, seconds: 60, interval: 20 };
-        let text = crowd_section(&million, &all, &Setting::default());
+        let text = crowd_section(&million, &all, Some("reno"), &Setting::default());
+        assert!(text.contains("\nTCP congestion control: reno.\n"), "{text}");
         assert!(text.contains("| raw TCP | 2 | 2.0 | 200 | 1000 | 5000 | 1.00 |"), "{text}");
         assert!(
             text.contains("| Sockeye, events | 2 | 2.0 | 200 | 1000 | 5500 | 1.10 |"),

@@ -1,8 +1,8 @@
 //! Servers side by side under the same loads, for `cargo run -p sockeye-benches --release --bin compare`.
 
 // In reading order; a module uses only modules declared below it.
-mod section;
 mod million;
+mod section;
 mod results;
 mod processes;
 mod statistics;
@@ -10,27 +10,25 @@ mod experiments;
 mod peers;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::SystemTime;
 
 pub use experiments::{EXPERIMENTS, Experiment, KINDS, Kind};
 pub use million::{Crowded, Million, crowd, crowd_section};
 pub use peers::{ASKED_FOR, ON_TOKIO, OTHERS, OURS, Peer, RAW, all};
+pub use processes::Programs;
 pub use results::{Outcome, Results};
 pub use section::{crates, file_of, newest, plot, section, verdict};
 pub use statistics::{Estimate, median};
 
 use processes::{Load, Server, idle_bytes};
 
-/// Where the programs are, and how often they run.
+/// What runs, and how often.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'p> {
-    /// The folder with `sockeye` and `sockeye-peers`.
-    pub folder: &'p Path,
+    /// What is started, and how.
+    pub programs: Programs<'p>,
     /// How many rounds each server does, beside those that warm up.
     pub rounds: usize,
-    /// Whether the servers stay on one processor and the loads on another.
-    pub pin: bool,
 }
 
 /// After so many rounds all start afresh: where a process got its memory, which is decided once, can matter as much as
@@ -54,14 +52,14 @@ pub fn measure(
         for index in 0..plan.rounds {
             for peer in peers {
                 // A fresh one each time: memory that was used before would not grow.
-                let server = Server::start(plan.folder, *peer, experiment, plan.pin)?;
-                add(*peer, idle_bytes(plan.folder, &server, experiment, plan.pin)?);
+                let server = Server::start(&plan.programs, *peer, experiment)?;
+                add(*peer, idle_bytes(&plan.programs, &server, experiment)?);
             }
             round(index + 1);
         }
     } else {
         for first in (0..plan.rounds).step_by(ROUNDS_OF_A_START) {
-            let mut pairs = start_all(plan, experiment, peers)?;
+            let mut pairs = start_all(&plan.programs, experiment, peers)?;
             for (_, load, _) in &mut pairs {
                 // It warms up.
                 load.round()?;
@@ -78,18 +76,19 @@ pub fn measure(
             }
         }
     }
-    Ok(Outcome { measured: SystemTime::now(), costs })
+    let congestion = plan.programs.congestion.map(str::to_owned);
+    Ok(Outcome { measured: SystemTime::now(), congestion, costs })
 }
 
 /// A server of each of `peers`, and a load for it.
 fn start_all(
-    plan: &Plan<'_>,
+    programs: &Programs<'_>,
     experiment: &Experiment,
     peers: &[Peer],
 ) -> Result<Vec<(Peer, Load, Server)>, String> {
     let start = |peer: &Peer| {
-        let server = Server::start(plan.folder, *peer, experiment, plan.pin)?;
-        let load = Load::start(plan.folder, &server, experiment, plan.pin);
+        let server = Server::start(programs, *peer, experiment)?;
+        let load = Load::start(programs, &server, experiment);
         let load = load.map_err(|error| format!("{}: {error}", peer.name))?;
         // In this order, so that the load ends before the server that it would miss.
         Ok((*peer, load, server))

@@ -14,6 +14,25 @@ use super::peers::{Peer, RAW, RAW_SINGLY};
 const SERVER_CPU: &str = "--cpu=0";
 const LOAD_CPU: &str = "--cpu=1";
 
+/// Where the programs are, and how they are started.
+#[derive(Clone, Copy, Debug)]
+pub struct Programs<'p> {
+    /// The folder with `sockeye` and `sockeye-peers`.
+    pub folder: &'p Path,
+    /// Whether the servers stay on one processor and the loads on another.
+    pub pin: bool,
+    /// The congestion control of every socket of both; `None`: the system's own.
+    pub congestion: Option<&'p str>,
+}
+
+impl Programs<'_> {
+    /// The options that both sides have, of which one stays on `cpu`.
+    fn options(&self, cpu: &str) -> impl Iterator<Item = String> {
+        let cpu = self.pin.then(|| cpu.to_owned());
+        cpu.into_iter().chain(self.congestion.map(|name| format!("--congestion={name}")))
+    }
+}
+
 /// A process that ends with this value.
 #[derive(Debug)]
 struct Process {
@@ -60,10 +79,9 @@ impl Server {
     ///
     /// When it does not come up.
     pub(super) fn start(
-        folder: &Path,
+        programs: &Programs<'_>,
         peer: Peer,
         experiment: &Experiment,
-        pin: bool,
     ) -> Result<Self, String> {
         let window_bytes = experiment.window * experiment.frame_bytes();
         let mut options = vec![format!("--window-bytes={window_bytes}")];
@@ -71,21 +89,17 @@ impl Server {
             let message_bytes = format!("--message-bytes={}", experiment.frame_bytes());
             options.extend(["--broadcast".to_owned(), message_bytes]);
         }
-        Self::start_with(folder, peer, &options, pin)
+        Self::start_with(programs, peer, &options)
     }
 
     /// Starts `peer` with `options`.
     pub(super) fn start_with(
-        folder: &Path,
+        programs: &Programs<'_>,
         peer: Peer,
         options: &[String],
-        pin: bool,
     ) -> Result<Self, String> {
-        let mut command = Command::new(folder.join("sockeye-peers"));
-        command.arg(peer.name).args(options);
-        if pin {
-            command.arg(SERVER_CPU);
-        }
+        let mut command = Command::new(programs.folder.join("sockeye-peers"));
+        command.arg(peer.name).args(options).args(programs.options(SERVER_CPU));
         let mut process = Process::start(&mut command)?;
         let line = process.line().map_err(|error| format!("{}: {error}", peer.name))?;
         let address: SocketAddr =
@@ -108,12 +122,11 @@ impl Load {
     ///
     /// When it does not come up.
     pub(super) fn start(
-        folder: &Path,
+        programs: &Programs<'_>,
         server: &Server,
         experiment: &Experiment,
-        pin: bool,
     ) -> Result<Self, String> {
-        let mut command = bench(folder, server, experiment, pin);
+        let mut command = bench(programs, server, experiment);
         let mut process = Process::start(command.arg("--steps"))?;
         process.line()?;
         Ok(Self { process })
@@ -144,12 +157,11 @@ impl Load {
 /// When the load fails, which has told why on standard error.
 #[expect(clippy::cast_precision_loss, reason = "no machine has 2^52 bytes")]
 pub(super) fn idle_bytes(
-    folder: &Path,
+    programs: &Programs<'_>,
     server: &Server,
     experiment: &Experiment,
-    pin: bool,
 ) -> Result<f64, String> {
-    let result = result_of(bench(folder, server, experiment, pin).arg("--json"))?;
+    let result = result_of(bench(programs, server, experiment).arg("--json"))?;
     let line = &result;
     let memory = &result["server"]["memory"];
     match (memory["resident_before"].as_i64(), memory["resident"].as_i64()) {
@@ -164,20 +176,17 @@ pub(super) fn idle_bytes(
 ///
 /// When the load fails, which has told why on standard error.
 pub(super) fn keep_idle(
-    folder: &Path,
+    programs: &Programs<'_>,
     servers: &[Server],
     connections: usize,
     seconds: u64,
-    pin: bool,
 ) -> Result<Value, String> {
-    let mut command = Command::new(folder.join("sockeye"));
+    let mut command = Command::new(programs.folder.join("sockeye"));
     command.args(["bench", "idle"]).args(servers.iter().map(|server| &server.url));
     command.args([format!("--connections={connections}"), format!("--duration={seconds}")]);
     command
         .args(servers.iter().map(|server| format!("--server-pid={}", server.process.child.id())));
-    if pin {
-        command.arg(LOAD_CPU);
-    }
+    command.args(programs.options(LOAD_CPU));
     result_of(command.args(["--json", "--patience=60"]))
 }
 
@@ -190,12 +199,10 @@ fn result_of(command: &mut Command) -> Result<Value, String> {
     serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))
 }
 
-fn bench(folder: &Path, server: &Server, experiment: &Experiment, pin: bool) -> Command {
-    let mut command = Command::new(folder.join("sockeye"));
+fn bench(programs: &Programs<'_>, server: &Server, experiment: &Experiment) -> Command {
+    let mut command = Command::new(programs.folder.join("sockeye"));
     command.args(["bench", experiment.kind.command(), &server.url]).args(experiment.options());
     command.arg(format!("--server-pid={}", server.process.child.id()));
-    if pin {
-        command.arg(LOAD_CPU);
-    }
+    command.args(programs.options(LOAD_CPU));
     command
 }

@@ -22,6 +22,8 @@ pub struct Results {
 pub struct Outcome {
     /// When it ended.
     pub measured: SystemTime,
+    /// The congestion control that all sockets had; `None`: the system's own.
+    pub congestion: Option<String>,
     /// The rounds of each server, by its name.
     pub costs: BTreeMap<String, Vec<f64>>,
 }
@@ -82,7 +84,9 @@ impl Results {
     pub fn write(&self, file: &Path) -> Result<(), String> {
         let experiments = self.experiments.iter().map(|(name, outcome)| {
             let seconds = outcome.measured.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-            (name.clone(), json!({ "measured": seconds, "costs": outcome.costs }))
+            let Outcome { congestion, costs, .. } = outcome;
+            let value = json!({ "measured": seconds, "congestion": congestion, "costs": costs });
+            (name.clone(), value)
         });
         let value = Value::Object(experiments.collect());
         let folder = file.parent().map_or(Ok(()), fs::create_dir_all);
@@ -98,7 +102,8 @@ fn outcome_of(value: &Value) -> Option<Outcome> {
         let costs: Option<Vec<f64>> = costs.as_array()?.iter().map(Value::as_f64).collect();
         Some((name.clone(), costs?))
     });
-    Some(Outcome { measured, costs: costs.collect::<Option<_>>()? })
+    let congestion = value["congestion"].as_str().map(str::to_owned);
+    Some(Outcome { measured, congestion, costs: costs.collect::<Option<_>>()? })
 }
 
 #[cfg(test)]
@@ -111,7 +116,8 @@ mod tests {
         let costs = [("raw", vec![100.0, 200.0, 100.0]), ("events", vec![110.5, 221.0, 111.0])];
         let costs = costs.map(|(name, costs)| (name.to_owned(), costs));
         let measured = UNIX_EPOCH + Duration::from_secs(86_400);
-        let outcome = Outcome { measured, costs: BTreeMap::from(costs) };
+        let congestion = Some("reno".to_owned());
+        let outcome = Outcome { measured, congestion, costs: BTreeMap::from(costs) };
         let mut results = Results::default();
         results.experiments.insert("100:1:20".to_owned(), outcome);
         let back = results.write(&file).and_then(|()| Results::read(&file));
@@ -119,6 +125,7 @@ mod tests {
         let back = back.expect("it was written");
         let outcome = &back.experiments["100:1:20"];
         assert_eq!((outcome.rounds(), outcome.measured), (3, measured));
+        assert_eq!(outcome.congestion.as_deref(), Some("reno"));
         assert_eq!(outcome.median("raw"), Some(100.0));
         assert_eq!(outcome.ratio("events", None).map(|ratio| ratio.median), Some(1.105));
         assert_eq!(outcome.difference("events", "raw").map(|more| more.median), Some(11.0));

@@ -1,5 +1,6 @@
 //! The tables and plots of the section, and what holds of what was promised.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::UNIX_EPOCH;
 
@@ -39,7 +40,7 @@ fn measured(results: &Results, kind: Kind) -> Vec<(&Experiment, &Outcome)> {
 /// The text of the section: the setting, and for each kind of load its plot and its table.
 #[must_use]
 pub fn section(results: &Results, setting: &Setting) -> String {
-    let mut text = format!("\n{}\n", setting.in_words());
+    let mut text = format!("\n{}\n{}\n", setting.in_words(), congestion_of(results));
     for kind in KINDS {
         let rows = measured(results, kind);
         if rows.is_empty() {
@@ -50,6 +51,31 @@ pub fn section(results: &Results, setting: &Setting) -> String {
         text.push_str(&table(kind, &rows, setting));
     }
     text.push('\n');
+    text
+}
+
+/// What `congestion` is in words: the name of one, or that it was the system's own.
+pub(super) fn in_words(congestion: Option<&str>) -> &str {
+    congestion.unwrap_or("the system's own")
+}
+
+/// With which congestion control everything was measured, and what with another one.
+fn congestion_of(results: &Results) -> String {
+    let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, outcome) in &results.experiments {
+        named.entry(in_words(outcome.congestion.as_deref())).or_default().push(name);
+    }
+    let mut named: Vec<_> = named.into_iter().collect();
+    named.sort_by_key(|(_, experiments)| std::cmp::Reverse(experiments.len()));
+    let mut parts = named.into_iter();
+    let mut text = match parts.next() {
+        Some((most, _)) => format!("TCP congestion control: {most}"),
+        None => return String::new(),
+    };
+    for (other, experiments) in parts {
+        let _ = write!(text, "; {other} in {}", experiments.join(", "));
+    }
+    text.push('.');
     text
 }
 
@@ -220,8 +246,6 @@ pub fn newest(results: &Results) -> std::time::SystemTime {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn results() -> Results {
@@ -230,7 +254,8 @@ mod tests {
                 let cost = factor * (10.0 + f64::from(u8::try_from(index).expect("few")));
                 (peer.name.to_owned(), vec![cost; 3])
             });
-            Outcome { measured: UNIX_EPOCH, costs: BTreeMap::from_iter(costs) }
+            let congestion = Some("reno".to_owned());
+            Outcome { measured: UNIX_EPOCH, congestion, costs: BTreeMap::from_iter(costs) }
         };
         let names = [EXPERIMENTS[0].name(), EXPERIMENTS[11].name()];
         let experiments = names.map(|name| (name, outcome(10.0)));
@@ -246,6 +271,20 @@ mod tests {
         assert!(text.contains("| idle 15000 | 3 | 100 | 110 | 120 |"), "{text}");
         assert!(text.contains("| sockudo-ws 3.1.0 |"), "{text}");
         assert!(!text.contains(Kind::Broadcast.title()), "{text}");
+    }
+
+    #[test]
+    fn the_section_tells_with_which_congestion_control_it_was_measured() {
+        let mut results = results();
+        let text = section(&results, &Setting::default());
+        assert!(text.contains("\nTCP congestion control: reno.\n"), "{text}");
+        let first = EXPERIMENTS[0].name();
+        results.experiments.get_mut(&first).expect("it was measured").congestion = None;
+        let third = Outcome { congestion: None, ..results.experiments[&first].clone() };
+        results.experiments.insert("another".to_owned(), third);
+        let text = section(&results, &Setting::default());
+        let told = "TCP congestion control: the system's own; reno in idle 15000.";
+        assert!(text.contains(told), "{text}");
     }
 
     #[test]

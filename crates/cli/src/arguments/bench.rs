@@ -81,6 +81,9 @@ pub(crate) struct Common {
     /// Stay on this processor, counted from 0, and leave the others to the server
     #[arg(long, value_name = "N")]
     pub(crate) cpu: Option<usize>,
+    /// The congestion control of the connections, such as reno, instead of the system's own
+    #[arg(long, value_name = "NAME")]
+    pub(crate) congestion: Option<String>,
     /// Print the result as JSON: times in nanoseconds, sizes in bytes
     #[arg(long)]
     pub(crate) json: bool,

@@ -17,6 +17,7 @@ mod crowd;
 mod pace;
 mod opening;
 mod target;
+mod congestion;
 mod client;
 mod messages;
 mod progress;

@@ -12,6 +12,8 @@ use sockeye::protocol::handshake::{ClientRequest, Header, Url};
 use crate::arguments::Common;
 use crate::connect::check_scheme;
 
+use super::congestion;
+
 /// Connections from one address of the loopback network. The system chooses among 28,232 ports, but takes its time over
 /// the second half of them.
 const PER_SOURCE: usize = PORTS as usize;
@@ -27,6 +29,8 @@ pub(crate) struct Target {
     address: SocketAddr,
     /// What to ask for; `None` of a server that echoes bytes.
     pub(crate) request: Option<ClientRequest>,
+    /// The congestion control of connections to it, if that is not the system's own.
+    congestion: Option<String>,
 }
 
 /// What a `tcp://` server does with what it gets.
@@ -44,7 +48,13 @@ impl Target {
     /// The servers that the command line names.
     pub(crate) fn all(common: &Common) -> Result<Vec<Self>, String> {
         let known = |index: usize| common.addresses.get(index).copied();
-        let target = |(index, url): (usize, &String)| Self::new(url, known(index), &common.headers);
+        if let Some(name) = &common.congestion {
+            congestion::check(name)?;
+        }
+        let target = |(index, url): (usize, &String)| {
+            let target = Self::new(url, known(index), &common.headers)?;
+            Ok(Self { congestion: common.congestion.clone(), ..target })
+        };
         common.urls.iter().enumerate().map(target).collect()
     }
 
@@ -78,7 +88,7 @@ impl Target {
             Some(address) => address,
             None => resolve(&host, port)?,
         };
-        Ok(Self { url: url.to_owned(), address, request })
+        Ok(Self { url: url.to_owned(), address, request, congestion: None })
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {
@@ -94,24 +104,30 @@ impl Target {
 
     /// Begins to connect; `number` is which connection of all it is, and says from which address.
     pub(crate) fn connect(&self, number: usize) -> io::Result<TcpStream> {
-        let stream = match (self.address, source(number)) {
-            (SocketAddr::V4(address), Some(source)) if address.ip().is_loopback() => {
-                let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-                let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
-                // What a connection of an earlier run left behind is no hindrance.
-                set_socket_reuseaddr(&socket, true)?;
-                if bind(&socket, &SocketAddr::V4(source)).is_err() {
-                    let port = source.port() + PORTS;
-                    bind(&socket, &SocketAddr::from((*source.ip(), port)))?;
-                }
-                match connect(&socket, &address) {
-                    Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
-                    Err(error) => return Err(error.into()),
-                }
-                TcpStream::from_std(StdStream::from(socket))
-            }
-            (address, _) => TcpStream::connect(address)?,
+        let family = match self.address {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
         };
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+        if let Some(name) = &self.congestion {
+            congestion::set(&socket, name)?;
+        }
+        if let Some(source) = source(number)
+            && matches!(self.address, SocketAddr::V4(address) if address.ip().is_loopback())
+        {
+            // What a connection of an earlier run left behind is no hindrance.
+            set_socket_reuseaddr(&socket, true)?;
+            if bind(&socket, &SocketAddr::V4(source)).is_err() {
+                let port = source.port() + PORTS;
+                bind(&socket, &SocketAddr::from((*source.ip(), port)))?;
+            }
+        }
+        match connect(&socket, &self.address) {
+            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let stream = TcpStream::from_std(StdStream::from(socket));
         stream.set_nodelay(true)?;
         Ok(stream)
     }
@@ -163,6 +179,27 @@ mod tests {
             let error = target(url).expect_err(url);
             assert!(error.contains(word), "{url}: {error}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn connections_have_the_congestion_control_that_was_asked_for() {
+        use rustix::net::sockopt::tcp_congestion;
+        // Everybody is permitted this one, everywhere; the other is what one has without asking.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("tcp://{}", listener.local_addr().expect("an address"));
+        let own = target(&url).expect("a good URL");
+        let stream = own.connect(0).expect("a listener");
+        let default = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
+        assert_eq!(tcp_congestion(&stream).expect("a name"), default.expect("a name").trim());
+        let congestion = Some("reno".to_owned());
+        let stream = Target { congestion, ..own }.connect(0).expect("a listener");
+        assert_eq!(tcp_congestion(&stream).expect("a name"), "reno");
+        assert_eq!(congestion::check("reno"), Ok(()));
+        let error = congestion::check("nobody").expect_err("there is none");
+        assert!(
+            error.starts_with("--congestion nobody: the system has ") && error.contains("reno")
+        );
     }
 
     #[test]

@@ -261,3 +261,17 @@ fn a_command_line_that_makes_no_sense_is_refused_with_status_2() {
         assert_eq!(bench(arguments).status.code(), Some(2), "{arguments:?}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_load_may_name_its_congestion_control_and_is_told_which_there_are() {
+    let address = served_by(|stream| echo_with(stream, |_| {}));
+    let url = format!("tcp://{address}");
+    let load = ["echo", &url, "-c", "4", "-n", "20", "--check", "--congestion", "reno"];
+    for per_process in ["4", "2"] {
+        let result = result(&[&load[..], &["--per-process", per_process]].concat());
+        assert_eq!(result["done"], 20, "{result}");
+    }
+    let complaint = complaint(&["echo", &url, "--congestion", "nobody"]);
+    assert!(complaint.contains("--congestion nobody: the system has "), "{complaint}");
+}
