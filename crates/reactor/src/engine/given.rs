@@ -19,7 +19,8 @@ use super::Address;
 ///
 /// A reactor [listens on](crate::Reactor::listen_on) it, and closes it when it stops listening. What others hold of the
 /// same socket, such as a service manager or a [`TcpListener::try_clone`], goes on listening then, and gets the
-/// connections that wait. It does not block any more from then on, for them either.
+/// connections that wait. It does not block any more from then on, for them either. Its descriptor is not passed on to
+/// programs that this one starts.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum GivenListener {
@@ -38,8 +39,8 @@ impl GivenListener {
     pub fn address(&self) -> io::Result<Address> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Address::Tcp),
-            Self::Unix(listener) => {
-                let address = SockRef::from(listener).local_addr()?;
+            Self::Unix(_) => {
+                let address = self.socket().local_addr()?;
                 let path = address.as_pathname().map(Path::to_owned);
                 let abstract_name = || {
                     let name = [&[0], address.as_abstract_namespace()?].concat();
@@ -69,6 +70,14 @@ impl GivenListener {
             return Err(InvalidListener::NotListening.into());
         }
         Ok(())
+    }
+
+    /// The socket, whatever kind it is of.
+    pub(super) fn socket(&self) -> SockRef<'_> {
+        match self {
+            Self::Tcp(listener) => listener.into(),
+            Self::Unix(listener) => listener.into(),
+        }
     }
 }
 

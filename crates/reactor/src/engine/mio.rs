@@ -96,8 +96,8 @@ impl Mio {
         self.streams.get_mut(key(carrier)).ok_or_else(gone)
     }
 
-    fn listener(&self, listener: ListenerId) -> io::Result<&Listener> {
-        let listener = self.listeners.get(listener.index() as usize).and_then(Option::as_ref);
+    fn listener(&mut self, listener: ListenerId) -> io::Result<&mut Listener> {
+        let listener = self.listeners.get_mut(listener.index() as usize).and_then(Option::as_mut);
         listener.ok_or_else(gone)
     }
 

@@ -3,13 +3,15 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use ::mio::event::Source;
-use ::mio::net::{TcpListener, UnixListener};
+use ::mio::net::{TcpListener, TcpStream, UnixListener};
+use rustix::io::Errno;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::super::{Address, GivenListener, InvalidListener, Remote};
@@ -18,8 +20,19 @@ use super::stream::{Stream, set_user_timeout};
 /// A socket that listens.
 #[derive(Debug)]
 pub(super) enum Listener {
-    Tcp(TcpListener),
+    Tcp(TcpListener, Inheritance),
     Unix(UnixListener, Place),
+}
+
+/// Whether the sockets that a TCP listener accepts have its options.
+#[derive(Debug)]
+pub(super) enum Inheritance {
+    /// As the system does it.
+    All,
+    /// Those that were connected before the listener had its options lack them: all that are accepted until none waits.
+    BehindTheFirst(Option<Duration>),
+    /// The listener knows not all of the options, and what it accepts may.
+    Unknown(Option<Duration>),
 }
 
 /// Where a Unix listener is.
@@ -43,7 +56,7 @@ impl Listener {
                 socket.set_tcp_nodelay(true)?;
                 set_user_timeout(&socket, user_timeout)?;
                 socket.listen(BACKLOG)?;
-                Ok(Self::Tcp(TcpListener::from_std(socket.into())))
+                Ok(Self::Tcp(TcpListener::from_std(socket.into()), Inheritance::All))
             }
             Address::Unix(path) => {
                 let shared = UnixSocket::at(path)?;
@@ -61,13 +74,16 @@ impl Listener {
     ) -> io::Result<Self> {
         given.check()?;
         let address = given.address()?;
+        // One that was inherited goes to the program's children as well, where it would outlive the server.
+        given.socket().set_cloexec(true)?;
         match (given, address) {
             (GivenListener::Tcp(listener), _) => {
                 listener.set_nonblocking(true)?;
-                // Accepted sockets inherit both, as those of our own listeners do.
-                SockRef::from(&listener).set_tcp_nodelay(true)?;
-                set_user_timeout(&listener, user_timeout)?;
-                Ok(Self::Tcp(TcpListener::from_std(listener)))
+                let inheritance = match set_known_options(&listener, user_timeout)? {
+                    true => Inheritance::BehindTheFirst(user_timeout),
+                    false => Inheritance::Unknown(user_timeout),
+                };
+                Ok(Self::Tcp(TcpListener::from_std(listener), inheritance))
             }
             (GivenListener::Unix(listener), Address::Unix(path)) => {
                 listener.set_nonblocking(true)?;
@@ -80,7 +96,7 @@ impl Listener {
     /// The address that the listener got.
     pub(super) fn address(&self) -> io::Result<Address> {
         match self {
-            Self::Tcp(listener) => listener.local_addr().map(Address::Tcp),
+            Self::Tcp(listener, _) => listener.local_addr().map(Address::Tcp),
             Self::Unix(_, Place::Own(shared)) => Ok(Address::Unix(shared.file.path.clone())),
             Self::Unix(_, Place::Given(path)) => Ok(Address::Unix(path.clone())),
         }
@@ -89,33 +105,71 @@ impl Listener {
     /// What the selector watches.
     pub(super) const fn source(&mut self) -> &mut dyn Source {
         match self {
-            Self::Tcp(listener) => listener,
+            Self::Tcp(listener, _) => listener,
             Self::Unix(listener, _) => listener,
         }
     }
 
     /// Accepts one connection; `None`: none is waiting.
-    pub(super) fn accept(&self) -> io::Result<Option<(Stream, Remote)>> {
+    pub(super) fn accept(&mut self) -> io::Result<Option<(Stream, Remote)>> {
         loop {
             let accepted = match self {
-                Self::Tcp(listener) => listener.accept().and_then(|(stream, remote)| {
-                    if !NODELAY_IS_INHERITED {
-                        stream.set_nodelay(true)?;
-                    }
-                    Ok((Stream::accepted_tcp(stream), Remote::Tcp(remote)))
-                }),
+                Self::Tcp(listener, inheritance) => {
+                    listener.accept().and_then(|(stream, remote)| {
+                        inheritance.complete(&stream)?;
+                        Ok((Stream::accepted_tcp(stream), Remote::Tcp(remote)))
+                    })
+                }
                 Self::Unix(listener, _) => listener
                     .accept()
                     .map(|(stream, _)| (Stream::accepted_unix(stream), Remote::Unix)),
             };
             return match accepted {
                 Ok(accepted) => Ok(Some(accepted)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.note_none_waits();
+                    Ok(None)
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => Err(error),
             };
         }
     }
+
+    fn note_none_waits(&mut self) {
+        if let Self::Tcp(_, inheritance @ Inheritance::BehindTheFirst(_)) = self {
+            *inheritance = Inheritance::All;
+        }
+    }
+}
+
+impl Inheritance {
+    /// Gives an accepted socket the options that it lacks.
+    fn complete(&self, stream: &TcpStream) -> io::Result<()> {
+        match self {
+            Self::All if NODELAY_IS_INHERITED => Ok(()),
+            Self::All => stream.set_nodelay(true),
+            Self::BehindTheFirst(user_timeout) | Self::Unknown(user_timeout) => {
+                set_known_options(stream, *user_timeout).map(drop)
+            }
+        }
+    }
+}
+
+/// Sets the options of a TCP socket that somebody else made, or that came through such a one. False: it knows not all of
+/// them, as those do not that speak TCP over several paths.
+fn set_known_options(socket: &impl AsFd, user_timeout: Option<Duration>) -> io::Result<bool> {
+    let nodelay = SockRef::from(socket).set_tcp_nodelay(true);
+    let results = [nodelay, set_user_timeout(socket, user_timeout)];
+    let mut knows_all = true;
+    for result in results {
+        match result.map_err(|error| (Errno::from_io_error(&error), error)) {
+            Ok(()) => {}
+            Err((Some(Errno::NOPROTOOPT | Errno::OPNOTSUPP), _)) => knows_all = false,
+            Err((_, error)) => return Err(error),
+        }
+    }
+    Ok(knows_all)
 }
 
 /// Lets the engines of several threads listen at one port.
@@ -248,34 +302,102 @@ impl Drop for SocketFile {
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
-    use std::net::TcpStream;
+    use std::net;
 
-    /// Setting the options at each accept would cost two system calls for each connection.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn accepted_sockets_inherit_their_options() {
-        let timeout = Some(Duration::from_secs(30));
-        let address = Address::Tcp(([127, 0, 0, 1], 0).into());
-        let own = Listener::bind(&address, timeout).expect("bind");
-        assert_inherits(own, timeout);
-        let given = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
-        let given = Listener::take_over(given.into(), timeout).expect("it listens");
-        assert_inherits(given, timeout);
+    const TIMEOUT: Option<Duration> = Some(Duration::from_secs(30));
+
+    fn given() -> (net::TcpListener, SocketAddr) {
+        let given = net::TcpListener::bind("127.0.0.1:0").expect("bind");
+        let address = given.local_addr().expect("an address");
+        (given, address)
     }
 
-    #[cfg(target_os = "linux")]
+    /// Setting the options at each accept would cost two system calls for each connection.
+    #[test]
+    fn accepted_sockets_inherit_their_options() {
+        let address = Address::Tcp(([127, 0, 0, 1], 0).into());
+        assert_inherits(&Listener::bind(&address, TIMEOUT).expect("bind"));
+        let (given, _) = given();
+        assert_inherits(&Listener::take_over(given.into(), TIMEOUT).expect("it listens"));
+    }
+
+    /// The system gives the options to a socket when it is connected, and not when it is accepted.
+    #[test]
+    fn sockets_that_waited_before_the_listener_was_given_have_their_options() {
+        let (given, address) = given();
+        let _early = [(); 2].map(|()| connect(address));
+        let mut listener = Listener::take_over(given.into(), TIMEOUT).expect("it listens");
+        let _late = connect(address);
+        for _ in 0..3 {
+            assert_options(&accept(&mut listener));
+        }
+        assert!(listener.accept().expect("it listens").is_none());
+        // From now on nothing is left to be done.
+        let Listener::Tcp(_, Inheritance::All) = listener else { panic!("{listener:?}") };
+        assert_inherits(&listener);
+    }
+
+    /// Else a child of the program would go on listening where nobody accepts.
+    #[test]
+    fn a_listener_that_was_inherited_is_not_passed_on() {
+        use rustix::io::{FdFlags, fcntl_getfd};
+        let path = std::env::temp_dir().join(format!("sockeye-passed-{}", std::process::id()));
+        let unix = std::os::unix::net::UnixListener::bind(&path).expect("a free path");
+        fs::remove_file(&path).expect("it is there");
+        for given in [GivenListener::from(given().0), unix.into()] {
+            given.socket().set_cloexec(false).expect("a descriptor");
+            let flags = match Listener::take_over(given, TIMEOUT).expect("it listens") {
+                Listener::Tcp(listener, _) => fcntl_getfd(listener),
+                Listener::Unix(listener, _) => fcntl_getfd(listener),
+            };
+            assert_eq!(flags.expect("flags"), FdFlags::CLOEXEC);
+        }
+    }
+
+    /// TCP over several paths knows no user timeout, while the connection of a peer that does not speak it is of TCP.
+    #[test]
+    fn a_listener_that_knows_not_all_options_is_taken_over() {
+        let protocol = Some(socket2::Protocol::MPTCP);
+        // The system may not speak it.
+        let Ok(socket) = Socket::new(Domain::IPV4, Type::STREAM, protocol) else { return };
+        socket.bind(&SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)))).expect("a port");
+        socket.listen(16).expect("listen");
+        let given = net::TcpListener::from(socket);
+        let address = given.local_addr().expect("an address");
+        let mut listener = Listener::take_over(given.into(), TIMEOUT).expect("it listens");
+        for _ in 0..2 {
+            let _peer = connect(address);
+            assert_options(&accept(&mut listener));
+            assert!(listener.accept().expect("it listens").is_none());
+        }
+    }
+
+    /// The handshake on the loopback is over when it returns.
+    fn connect(address: SocketAddr) -> net::TcpStream {
+        net::TcpStream::connect(address).expect("connect")
+    }
+
+    fn accept(listener: &mut Listener) -> Socket {
+        let accepted = listener.accept().expect("it listens").expect("one waits");
+        accepted.0.into_descriptor().into()
+    }
+
     #[track_caller]
-    fn assert_inherits(listener: Listener, timeout: Option<Duration>) {
+    fn assert_inherits(listener: &Listener) {
         let Ok(Address::Tcp(bound)) = listener.address() else { panic!("a TCP address") };
-        let _peer = TcpStream::connect(bound).expect("connect");
-        let Listener::Tcp(listener) = listener else { panic!("a TCP listener") };
-        // The handshake on the loopback is over when `connect` returns.
+        let _peer = connect(bound);
+        let Listener::Tcp(listener, _) = listener else { panic!("a TCP listener") };
         let (accepted, _) = listener.accept().expect("accept");
-        assert!(accepted.nodelay().expect("nodelay"));
-        let accepted = SockRef::from(&accepted);
-        assert_eq!(accepted.tcp_user_timeout().expect("timeout"), timeout);
+        assert_options(&net::TcpStream::from(accepted).into());
+    }
+
+    #[track_caller]
+    fn assert_options(accepted: &Socket) {
+        assert!(accepted.tcp_nodelay().expect("nodelay"));
+        assert_eq!(accepted.tcp_user_timeout().expect("timeout"), TIMEOUT);
         assert!(accepted.nonblocking().expect("nonblocking"));
     }
 }
