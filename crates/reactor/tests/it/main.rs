@@ -18,6 +18,7 @@ mod given;
 mod handover;
 mod heap;
 mod keys;
+mod medium;
 mod mutual;
 mod opening;
 mod outward;
