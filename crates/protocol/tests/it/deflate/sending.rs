@@ -343,3 +343,37 @@ proptest! {
         let _ = KEY;
     }
 }
+
+/// Of both lengths that have ways of their own, and with a long one between.
+#[test]
+fn messages_that_are_not_compressed_go_their_ways_between_those_that_are() {
+    let both = deflating();
+    let (of_client, of_server) = negotiate(&both, &both);
+    let mut ends = [Role::Client, Role::Server].map(|role| Endpoint::new(role, Config::default()));
+    ends[0].connection.set_deflate(&of_client);
+    ends[1].connection.set_deflate(&of_server);
+    let [client, server] = &mut ends;
+    for len in [100, 1000, 65_535, 70_000, 1000, 100] {
+        let (text, now) = (prose(len), server.now);
+        let mut plain = frame(Role::Server, 0x81, text.as_bytes());
+        let mut input = &mut plain[..];
+        let taken = server.connection.receive_medium(&mut input, now);
+        assert_eq!(taken.is_some(), (126..=65_535).contains(&len), "{len} bytes");
+        // What is compressed refers to what was compressed before, whatever came between.
+        let mut sent = send(client, |connection, output| connection.send_text(&text, output));
+        assert!(sent[0] == 0xC1 && (len < 1000 || sent[1] & 0x7F == 126), "{len} bytes");
+        let mut input = &mut sent[..];
+        assert!(server.connection.receive_medium(&mut input, now).is_none());
+        let mut events = Vec::new();
+        server.with(|connection, output| {
+            while let Some(event) = connection.receive(&mut input, output).expect("legal") {
+                events.push(matches!(event, Event::Text(taken) if *taken == *text));
+            }
+        });
+        assert_eq!(events, [true], "{len} bytes");
+        // Nor is anything sent uncompressed by the way.
+        server.outbox.lend(Vec::with_capacity(100_000));
+        assert!(!server.connection.send_medium_text(&text, &mut server.outbox));
+        assert!(server.outbox.is_empty());
+    }
+}
