@@ -186,9 +186,10 @@ impl Connection {
     }
 
     /// Takes the next message if it is as most are: a client's, in one frame (section 5.2) of at most 125
-    /// bytes of payload that lies whole at the beginning of `input`, and with nothing to be said about it. `None`: nothing was taken, and what is
-    /// there is for [`receive_medium`](Self::receive_medium), or for [`receive`](Self::receive), which begins with both.
-    /// A driver that calls this first hands most messages to its user without a [`Result`] around them.
+    /// bytes of payload that lies whole at the beginning of `input`, and with nothing to be said about it.
+    /// `None`: nothing was taken, and what is there is for [`receive_medium`](Self::receive_medium), or for
+    /// [`receive`](Self::receive), which begins with both. A driver that calls this first hands most
+    /// messages to its user without a [`Result`] around them.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -220,6 +221,20 @@ impl Connection {
     /// As [`receive_short`](Self::receive_short), for the next length: 126 to 65,535 bytes of payload, which
     /// stands in 16 bits (section 5.2). Where one such message comes, more of them mostly follow, so that a
     /// driver asks for them in a loop of its own.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use sockeye_protocol::{Config, Connection, Event, Instant, Role};
+    ///
+    /// let now = Instant::ZERO;
+    /// let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), now);
+    /// // 126 bytes, with a key of zeros.
+    /// let mut bytes = [&b"\x82\xFE\x00\x7E\0\0\0\0"[..], &[7; 126]].concat();
+    /// let mut input = &mut bytes[..];
+    /// let Some(Event::Binary(payload)) = connection.receive_medium(&mut input, now) else { panic!() };
+    /// assert_eq!(*payload, [7; 126]);
+    /// assert!(input.is_empty());
+    /// ```
     #[inline(always)]
     pub fn receive_medium<'b>(
         &mut self,
